@@ -1,0 +1,78 @@
+# The whole workflow.  `make crash` and `make test` work on a fresh machine that has Python 3.11 or
+# newer, make and git: they build the virtual environment .venv themselves.
+#
+#   make crash [SCENARIO=name] [SEED=n]   run a scenario and write the run below runs/
+#   make test                             all fast tests
+#   make check                            style, types, layers; changes nothing
+#   make bench                            benchmarks, side by side with the simpler alternatives
+#   make soak                             long random runs
+#   make docs                             regenerate docs/reference from the code
+
+SCENARIO ?= oct10_article
+SEED     ?= 1
+OUT      ?= runs
+
+SHELL  := /bin/sh
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.made-from-pyproject
+
+.DEFAULT_GOAL := help
+.PHONY: help crash test check bench soak docs clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+crash: $(STAMP)
+	$(BIN)/exchange-sim run $(SCENARIO) --seed $(SEED) --out $(OUT)
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -q -m "not soak"
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_tidy.py
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest -q --benchmark-enable --benchmark-only benchmarks -o python_files="bench_*.py"
+
+soak: $(STAMP)
+	$(BIN)/python -m pytest -q -m soak
+
+docs: $(STAMP)
+	$(BIN)/python -m docs.generate
+
+clean:
+	rm -rf $(VENV)
+
+# The stamp is a copy of pyproject.toml: compared by content, so that a fresh checkout, a touched file
+# or a branch change rebuilds the environment only when the dependencies really changed.
+ifneq ($(shell cmp -s pyproject.toml $(STAMP) && echo same),same)
+.PHONY: $(STAMP)
+endif
+
+$(STAMP):
+	@set -e; \
+	python=""; \
+	for candidate in $${PYTHON:-python3 python3.13 python3.12 python3.11}; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "make: Python 3.11 or newer is needed, and python3 is $$(python3 --version 2>&1 || true)." >&2; \
+	  echo "      Install it, or name it: make PYTHON=/path/to/python3.11 test" >&2; exit 1; fi; \
+	rm -rf $(VENV); \
+	if command -v uv >/dev/null 2>&1; then \
+	  echo "making $(VENV) with uv and $$($$python --version)"; \
+	  uv venv --quiet --python "$$(command -v $$python)" $(VENV); \
+	  uv pip install --quiet --python $(BIN)/python --editable '.[dev]'; \
+	else \
+	  echo "making $(VENV) with $$($$python --version), takes about a minute"; \
+	  "$$python" -m venv $(VENV) || { \
+	    echo "make: $$python cannot make virtual environments (Debian, Ubuntu: apt install python3-venv)" >&2; \
+	    rm -rf $(VENV); exit 1; }; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
+	fi; \
+	cp pyproject.toml $(STAMP)
