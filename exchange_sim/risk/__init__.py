@@ -1,0 +1,1 @@
+"""Risk rules as pure functions: brackets, collateral, margin, marks, funding, liquidation, ADL."""
