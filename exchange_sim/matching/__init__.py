@@ -1,0 +1,1 @@
+"""Matching: one price-time order book per instrument, trigger orders, filters and call auctions."""

@@ -1,0 +1,405 @@
+"""The order book: price-time priority for one instrument.
+
+Layout.  Each side is a dict of levels and a sorted list of their keys with the best key last, so the
+touch is ``keys[-1]`` and leaves by ``pop()``.  The key of a bid level is its price, of an ask level
+minus its price: both sides then sort, compare and mirror alike.  A level is a first-in-first-out list
+with a head index; an order that leaves from the middle stays behind as a tombstone (its ``level`` is
+no longer this level) and is skipped, and the list is compacted when tombstones dominate.  Front pop,
+append and cancel are O(1) amortised; a new price level costs one bisection of the keys.
+
+Simplifications
+---------------
+A replace that loses its place searches its level for the old cell: O(orders in the level), at the
+speed of ``list.index``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+
+from exchange_sim.errors import InvariantViolation
+from exchange_sim.matching.outcomes import CANCEL, REDUCE, TRADE, Outcome
+from exchange_sim.messages.reasons import CancelReason
+from exchange_sim.model.enums import BUY, SELL, StpMode
+from exchange_sim.model.order import Order
+
+_STP = int(CancelReason.STP)
+_EXPIRE_TAKER = int(StpMode.EXPIRE_TAKER)
+_EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
+_EXPIRE_BOTH = int(StpMode.EXPIRE_BOTH)
+_NO_LIMIT = -(2**62)
+_SLACK = 64
+"""Dead cells that a level may carry before compaction is considered."""
+
+
+class Level:
+    """All orders at one price, oldest first.
+
+    ``count`` living orders, ``total`` their open lots, ``hidden`` the part of ``total`` not shown.
+    """
+
+    __slots__ = ("count", "head", "hidden", "key", "price", "queue", "total")
+
+    def __init__(self, key: int, price: int) -> None:
+        self.key = key
+        self.price = price
+        self.queue: list[Order] = []
+        self.head = 0
+        self.count = 0
+        self.total = 0
+        self.hidden = 0
+
+    def __iter__(self) -> Iterator[Order]:
+        """The living orders in time priority."""
+        queue = self.queue
+        for index in range(self.head, len(queue)):
+            order = queue[index]
+            if order.level is self:
+                yield order
+
+    def compact(self) -> None:
+        """Drop the dead cells.  O(cells), paid for by the cells that died."""
+        self.queue = [order for order in self.queue[self.head :] if order.level is self]
+        self.head = 0
+
+
+class OrderBook:
+    """Resting orders of one instrument.
+
+    ``best_bid`` and ``best_ask`` are ticks, 0 while that side is empty; ``last_price`` is the last
+    traded price, 0 before any trade; ``orders`` maps order ids to the resting orders.
+    """
+
+    __slots__ = (
+        "_ask_keys",
+        "_asks",
+        "_bid_keys",
+        "_bids",
+        "best_ask",
+        "best_bid",
+        "last_price",
+        "orders",
+    )
+
+    def __init__(self) -> None:
+        self.best_bid = 0
+        self.best_ask = 0
+        self.last_price = 0
+        self.orders: dict[int, Order] = {}
+        self._bids: dict[int, Level] = {}
+        self._asks: dict[int, Level] = {}
+        self._bid_keys: list[int] = []
+        self._ask_keys: list[int] = []
+
+    def rest(self, order: Order) -> None:
+        """Append ``order`` at the back of its price level; ``display`` decides what is shown."""
+        price = order.price
+        if order.side == BUY:
+            level = self._bids.get(price)
+        else:
+            level = self._asks.get(-price)
+        if level is None:
+            level = self._open_level(order.side, price)
+        leaves = order.leaves
+        order.level = level
+        level.queue.append(order)
+        level.count += 1
+        level.total += leaves
+        if 0 < order.display < leaves:
+            order.shown = order.display
+            level.hidden += leaves - order.display
+        else:
+            order.shown = leaves
+        self.orders[order.order_id] = order
+
+    def _open_level(self, side: int, price: int) -> Level:
+        if side == BUY:
+            keys, key, levels = self._bid_keys, price, self._bids
+        else:
+            keys, key, levels = self._ask_keys, -price, self._asks
+        level = levels[key] = Level(key, price)
+        if not keys or key > keys[-1]:
+            keys.append(key)
+            if side == BUY:
+                self.best_bid = price
+            else:
+                self.best_ask = price
+        else:
+            insort(keys, key)
+        return level
+
+    def _close_level(self, side: int, key: int) -> None:
+        keys = self._bid_keys if side == BUY else self._ask_keys
+        if keys[-1] == key:
+            keys.pop()
+            best = keys[-1] if keys else 0
+            if side == BUY:
+                self.best_bid = best
+            else:
+                self.best_ask = -best
+        else:
+            del keys[bisect_left(keys, key)]
+        del (self._bids if side == BUY else self._asks)[key]
+
+    def remove(self, order: Order) -> None:
+        """Take a resting order out of the book.  Its quantities are left as they are."""
+        level = order.level
+        order.level = None
+        del self.orders[order.order_id]
+        count = level.count - 1
+        if count:
+            level.count = count
+            level.total -= order.leaves
+            level.hidden -= order.leaves - order.shown
+            if len(level.queue) > count + count + _SLACK:
+                level.compact()
+        else:
+            self._close_level(order.side, level.key)
+
+    def detach(self, order: Order) -> None:
+        """As ``remove``, for an order that will rest again: leaves no tombstone behind."""
+        level = order.level
+        index = level.queue.index(order, level.head)
+        if index == level.head:
+            level.head += 1
+        else:
+            del level.queue[index]
+        self.remove(order)
+
+    def reduce(self, order: Order, new_leaves: int) -> None:
+        """Shrink a resting order in place; it keeps its priority.  ``0 < new_leaves <= leaves``."""
+        level = order.level
+        shown = min(order.shown, new_leaves)
+        level.hidden += (new_leaves - shown) - (order.leaves - order.shown)
+        level.total += new_leaves - order.leaves
+        order.leaves = new_leaves
+        order.shown = shown
+
+    def match(self, taker: Order, limit: int, out: list[Outcome], stp: int = 0) -> int:
+        """Trade ``taker`` against the far side at the makers' prices; returns what stays open.
+
+        ``limit`` is the worst price to trade at, 0 for none.  ``stp`` is the self-trade prevention
+        mode that applies when a maker has the taker's account.  ``taker.leaves`` is updated.
+        """
+        leaves = taker.leaves
+        if taker.side == BUY:
+            keys, levels, floor = self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
+        else:
+            keys, levels, floor = self._bid_keys, self._bids, limit
+        orders, account, last = self.orders, taker.account, 0
+        while leaves and keys and keys[-1] >= floor:
+            key = keys[-1]
+            level = levels[key]
+            price, queue, head = level.price, level.queue, level.head
+            count, total = level.count, level.total
+            while leaves and count:
+                maker = queue[head]
+                if maker.level is not level:
+                    head += 1
+                    continue
+                if stp and maker.account == account:
+                    level.count, level.total, level.head = count, total, head
+                    leaves = self._prevent(taker, maker, leaves, stp, out)
+                    count, total = level.count, level.total
+                    continue
+                last, qty = price, maker.shown
+                if qty > leaves:
+                    maker.shown = qty - leaves
+                    maker.leaves -= leaves
+                    total -= leaves
+                    out.append((TRADE, maker, taker, price, leaves, maker.leaves, 0))
+                    leaves = 0
+                    break
+                leaves -= qty
+                total -= qty
+                head += 1
+                rest = maker.leaves = maker.leaves - qty
+                out.append((TRADE, maker, taker, price, qty, rest, leaves))
+                if rest:
+                    self._refill(maker, level)
+                else:
+                    maker.shown = 0
+                    maker.level = None
+                    count -= 1
+                    del orders[maker.order_id]
+            if count:
+                level.count, level.total, level.head = count, total, head
+                if head > _SLACK and head + head > len(queue):
+                    level.compact()
+            else:
+                self._close_level(1 - taker.side, key)
+        taker.leaves = leaves
+        if last:
+            self.last_price = last
+        return leaves
+
+    @staticmethod
+    def _refill(maker: Order, level: Level) -> None:
+        """Show the next slice of an iceberg, at the back of its level."""
+        maker.shown = shown = min(maker.display, maker.leaves)
+        level.hidden -= shown
+        level.queue.append(maker)
+
+    def _prevent(
+        self, taker: Order, maker: Order, leaves: int, stp: int, out: list[Outcome]
+    ) -> int:
+        """Keep an owner from trading with itself; returns the taker's open quantity afterwards."""
+        level, open_qty = maker.level, maker.leaves
+        expires_maker, expires_taker = stp != _EXPIRE_TAKER, stp != _EXPIRE_MAKER
+        qty, left = leaves, 0
+        if stp == _EXPIRE_MAKER:
+            left = leaves
+        elif stp != _EXPIRE_TAKER and stp != _EXPIRE_BOTH:
+            qty, left = min(leaves, open_qty), max(0, leaves - open_qty)
+            expires_maker, expires_taker = open_qty <= leaves, leaves <= open_qty
+            if not expires_maker:
+                self.reduce(maker, open_qty - qty)
+                out.append((REDUCE, maker, qty, _STP))
+        if expires_maker:
+            level.count -= 1
+            level.total -= open_qty
+            level.hidden -= open_qty - maker.shown
+            maker.leaves = maker.shown = 0
+            maker.level = None
+            del self.orders[maker.order_id]
+            out.append((CANCEL, maker, open_qty, _STP))
+        if expires_taker:
+            out.append((CANCEL, taker, qty, _STP))
+        elif left != leaves:
+            out.append((REDUCE, taker, qty, _STP))
+        return left
+
+    def front(self, side: int) -> Order:
+        """The order with the highest priority of a side that is not empty."""
+        return next(self.orders_of(side))
+
+    def fill_front(self, order: Order, qty: int) -> None:
+        """Trade ``qty`` of the shown slice of the front order of its side, as ``match`` would."""
+        level = order.level
+        order.leaves -= qty
+        order.shown -= qty
+        level.total -= qty
+        if not order.leaves:
+            self.remove(order)
+        elif not order.shown:
+            level.head = level.queue.index(order, level.head) + 1
+            self._refill(order, level)
+
+    def fillable(self, taker: Order, limit: int, stp: int = 0) -> int:
+        """Lots that ``taker`` would trade within ``limit``, at most ``taker.leaves``.
+
+        Hidden quantity counts.  Under self-trade prevention own orders do not, and a mode that stops
+        or shrinks the taker ends the count at the first own order.  O(levels), or O(orders) with STP.
+        """
+        need, found, account = taker.leaves, 0, taker.account
+        for level in self._levels(1 - taker.side, limit):
+            if not stp:
+                found += level.total
+            else:
+                for maker in level:
+                    if maker.account != account:
+                        found += maker.leaves
+                    elif stp != _EXPIRE_MAKER:
+                        return min(found, need)
+                    if found >= need:
+                        return need
+            if found >= need:
+                return need
+        return found
+
+    def _levels(self, side: int, limit: int = 0) -> Iterator[Level]:
+        """The levels of a side, best first, up to ``limit`` inclusive (0: all)."""
+        if side == BUY:
+            keys, levels, floor = self._bid_keys, self._bids, limit
+        else:
+            keys, levels, floor = self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
+        for key in reversed(keys):
+            if key < floor:
+                return
+            yield levels[key]
+
+    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
+        """``(price, shown lots)`` of the best ``n`` levels of ``side`` (0: all), best first."""
+        rows: list[tuple[int, int]] = []
+        for level in self._levels(side):
+            rows.append((level.price, level.total - level.hidden))
+            if len(rows) == n:
+                break
+        return rows
+
+    def quantity_within(self, side: int, limit: int) -> int:
+        """Shown lots resting on ``side`` at ``limit`` or better.  O(levels within)."""
+        return sum(level.total - level.hidden for level in self._levels(side, limit))
+
+    def cost(self, side: int, qty: int, limit: int = 0) -> tuple[int, int]:
+        """What a taker on ``side`` would get: ``(lots, sum of price * lots)`` for up to ``qty`` lots.
+
+        Hidden quantity counts, because it trades; ``limit`` 0 means no limit.
+        """
+        left, notional = qty, 0
+        for level in self._levels(1 - side, limit):
+            lots = min(left, level.total)
+            notional += lots * level.price
+            left -= lots
+            if not left:
+                break
+        return qty - left, notional
+
+    def totals(self, side: int, limit: int = 0) -> Iterator[tuple[int, int]]:
+        """``(price, open lots with the hidden ones)`` per level, best first, up to ``limit``."""
+        return ((level.price, level.total) for level in self._levels(side, limit))
+
+    def total(self, side: int) -> int:
+        """All open lots of a side, hidden ones included.  O(levels)."""
+        return sum(level.total for level in self._levels(side))
+
+    def orders_of(self, side: int) -> Iterator[Order]:
+        """The resting orders of a side in price-time priority."""
+        for level in self._levels(side):
+            yield from level
+
+    def __iter__(self) -> Iterator[Order]:
+        """All resting orders: bids then asks, each in price-time priority."""
+        yield from self.orders_of(BUY)
+        yield from self.orders_of(SELL)
+
+    def check(self, crossed: bool = False) -> None:
+        """Raise ``InvariantViolation`` if BOOK-1 or BOOK-2 does not hold.  O(orders).
+
+        ``crossed`` permits a crossed book, as during a call auction.
+        """
+        if not crossed and self.best_bid and self.best_ask and self.best_bid >= self.best_ask:
+            raise InvariantViolation(f"bid {self.best_bid} >= ask {self.best_ask}", "BOOK-1")
+        seen = 0
+        for side, keys, levels, best in (
+            (BUY, self._bid_keys, self._bids, self.best_bid),
+            (SELL, self._ask_keys, self._asks, -self.best_ask),
+        ):
+            if keys != sorted(levels) or best != (keys[-1] if keys else 0):
+                raise InvariantViolation(f"keys of side {side} are not its levels", "BOOK-2")
+            for key in keys:
+                seen += self._check_level(side, key, levels[key])
+        if seen != len(self.orders):
+            raise InvariantViolation(f"{len(self.orders)} orders indexed, {seen} queued", "BOOK-2")
+
+    def _check_level(self, side: int, key: int, level: Level) -> int:
+        orders = list(level)
+        problem = ""
+        if not orders or len(orders) != level.count:
+            problem = f"{len(orders)} living orders, {level.count} counted"
+        if level.total != sum(order.leaves for order in orders):
+            problem = f"total {level.total} is not the sum of its orders"
+        if level.total - level.hidden != sum(order.shown for order in orders):
+            problem = f"shown {level.total - level.hidden} is not the sum of its orders"
+        for order in orders:
+            cap = order.display or order.leaves
+            if order.leaves <= 0 or not 0 < order.shown <= min(cap, order.leaves):
+                problem = f"order {order.order_id} shows {order.shown} of {order.leaves}"
+            if order.side != side or abs(key) != order.price or level.price != order.price:
+                problem = f"order {order.order_id} stands in the wrong place"
+            if self.orders.get(order.order_id) is not order:
+                problem = f"order {order.order_id} is not indexed"
+        if problem:
+            raise InvariantViolation(f"level {level.price} of side {side}: {problem}", "BOOK-2")
+        return len(orders)
