@@ -1,0 +1,157 @@
+"""A tradable market as its users see it: names, grid and fees, with exact conversions.
+
+The core counts prices in ticks and quantities in lots.  Users may write floats or ``Decimal``;
+floats come back.  Conversions to the grid always round to the side that is passive or smaller: a
+buy price down, a sell price up, a quantity down.  A float that is within a billionth of a grid
+point is that grid point, because ``0.1 + 0.2`` is meant to be ``0.3``.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+from exchange_sim.model.enums import BUY, InstrumentKind
+from exchange_sim.units import PPM
+
+Number = float | int | Decimal
+"""What users may pass as a price or a quantity."""
+
+_SNAP = 1e-9
+
+
+class Market:
+    """One instrument on one venue.  Immutable by convention; shared by everybody.
+
+    ``symbol`` is ``"venue:NAME"``; ``name`` is the part after the colon.  ``tick`` and ``lot`` are
+    floats of the exact ``tick_size`` and ``lot_size``.  Fees are fractions of the notional
+    (``0.0005`` is 5 bp). ``lot_units`` is one lot in smallest units of the base asset (0 when it is
+    no whole number).
+    """
+
+    __slots__ = (
+        "base",
+        "base_id",
+        "id",
+        "kind",
+        "lot",
+        "lot_den",
+        "lot_num",
+        "lot_size",
+        "lot_units",
+        "maker_fee",
+        "min_notional",
+        "name",
+        "price_decimals",
+        "qty_decimals",
+        "quote",
+        "quote_decimals",
+        "quote_id",
+        "symbol",
+        "taker_fee",
+        "tick",
+        "tick_den",
+        "tick_num",
+        "tick_size",
+        "venue",
+        "venue_id",
+    )
+
+    def __init__(
+        self,
+        *,
+        instrument_id: int,
+        name: str,
+        venue: str,
+        venue_id: int,
+        kind: int,
+        base: str,
+        quote: str,
+        base_id: int,
+        quote_id: int,
+        tick_size: Decimal,
+        lot_size: Decimal,
+        base_decimals: int = 8,
+        quote_decimals: int = 8,
+        maker_fee_ppm: int = 0,
+        taker_fee_ppm: int = 0,
+        min_notional: float = 0.0,
+    ) -> None:
+        self.id = instrument_id
+        self.name = name
+        self.venue = venue
+        self.venue_id = venue_id
+        self.symbol = f"{venue}:{name}"
+        self.kind = InstrumentKind(kind)
+        self.base, self.quote = base, quote
+        self.base_id, self.quote_id = base_id, quote_id
+        self.quote_decimals = quote_decimals
+        self.tick_size, self.lot_size = tick_size, lot_size
+        self.tick, self.lot = float(tick_size), float(lot_size)
+        self.tick_num, self.tick_den = Fraction(tick_size).as_integer_ratio()
+        self.lot_num, self.lot_den = Fraction(lot_size).as_integer_ratio()
+        units = Fraction(lot_size) * 10**base_decimals
+        self.lot_units = units.numerator if units.denominator == 1 else 0
+        self.price_decimals = _decimals(tick_size)
+        self.qty_decimals = _decimals(lot_size)
+        self.maker_fee, self.taker_fee = maker_fee_ppm / PPM, taker_fee_ppm / PPM
+        self.min_notional = min_notional
+
+    def __repr__(self) -> str:
+        return f"Market({self.symbol!r}, id={self.id})"
+
+    @property
+    def is_perpetual(self) -> bool:
+        """True for a perpetual contract, false for spot."""
+        return self.kind == InstrumentKind.PERPETUAL
+
+    def price(self, ticks: float) -> float:
+        """The price of so many ticks, correctly rounded for whole ticks."""
+        return ticks * self.tick_num / self.tick_den
+
+    def qty(self, lots: int) -> float:
+        """The quantity of so many lots, correctly rounded."""
+        return lots * self.lot_num / self.lot_den
+
+    def to_ticks(self, price: Number, side: int) -> int:
+        """The grid price nearest to ``price`` on the passive side: buys round down, sells up.
+
+        Raises ``TypeError`` for something that is not a number, ``ValueError`` for NaN and
+        infinities.
+        """
+        if side == BUY:
+            return _floor_grid(price, self.tick_num, self.tick_den)
+        return -_floor_grid(-price, self.tick_num, self.tick_den)
+
+    def to_lots(self, qty: Number) -> int:
+        """Whole lots in ``qty``, rounded down; raises as ``to_ticks``."""
+        return _floor_grid(qty, self.lot_num, self.lot_den)
+
+    def notional(self, ticks: int, lots: int) -> float:
+        """Quote value of ``lots`` at ``ticks``."""
+        return self.price(ticks) * self.qty(lots)
+
+
+def _decimals(step: Decimal) -> int:
+    exponent = step.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _floor_grid(value: Number, num: int, den: int) -> int:
+    """Whole steps of num/den not above ``value``; floats snap to near grid points."""
+    if isinstance(value, bool) or not isinstance(value, (float, int, Decimal)):
+        raise TypeError(f"expected a number, got {type(value).__name__} {value!r}")
+    if isinstance(value, int):
+        return value * den // num
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"not a finite number: {value}")
+        return math.floor(Fraction(value) * den / num)
+    if not math.isfinite(value):
+        raise ValueError(f"not a finite number: {value}")
+    steps = value * den / num
+    nearest = round(steps)
+    if abs(steps - nearest) <= _SNAP * max(1.0, abs(steps)):
+        return nearest
+    return math.floor(steps)

@@ -1,0 +1,1 @@
+"""The SimPy shell: everything that has duration."""
