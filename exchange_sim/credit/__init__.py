@@ -1,0 +1,1 @@
+"""Centralised loans against collateral: loan-to-value ladder, calls, partial sales."""

@@ -1,0 +1,1 @@
+"""On-chain lending, pools, oracles, gas and liquidation bots as exact formulas."""

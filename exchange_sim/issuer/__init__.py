@@ -1,0 +1,1 @@
+"""Synthetic dollar and wrapper tokens: loops, backing, backstop and redemption formulas."""
