@@ -1,18 +1,21 @@
 """Call auction: one price for everything that can trade, after a halt.
 
-The price maximises the executable volume, then leaves the smallest imbalance, then lies closest to the
-reference (the last traded price, or the middle of the crossed region if nothing ever traded), then is
-the lower one.  Hidden iceberg quantity counts.  Orders trade in price-time priority; an iceberg trades
-slice by slice.  In each trade the older order is reported as the maker, a post-only order always.
+The price maximises the executable volume, then leaves the smallest imbalance, then lies closest
+to the reference (the last traded price, or the middle of the crossed region if nothing ever
+traded), then is the lower one.  Hidden iceberg quantity counts.  Orders trade in price-time
+priority; an iceberg trades slice by slice.  In each trade the older order is reported as the
+maker, a post-only order always.
 
 Simplifications
 ---------------
-Self-trade prevention is not applied, so that no order can remove itself from the price it helped make.
+Self-trade prevention is not applied, so that no order can remove itself from the price that it
+helped to make.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from itertools import pairwise
 
 from exchange_sim.matching.book import OrderBook
 from exchange_sim.matching.outcomes import TRADE, Outcome
@@ -36,7 +39,7 @@ def _candidates(prices: list[int], reference: int) -> list[int]:
     Volume and imbalance are constant inside a gap, so no other price can win.
     """
     found = list(prices)
-    for low, high in zip(prices, prices[1:], strict=False):
+    for low, high in pairwise(prices):
         if high - low > 1:
             found.append(min(max(reference, low + 1), high - 1))
     return sorted(found)

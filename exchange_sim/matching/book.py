@@ -1,11 +1,12 @@
 """The order book: price-time priority for one instrument.
 
-Layout.  Each side is a dict of levels and a sorted list of their keys with the best key last, so the
-touch is ``keys[-1]`` and leaves by ``pop()``.  The key of a bid level is its price, of an ask level
-minus its price: both sides then sort, compare and mirror alike.  A level is a first-in-first-out list
-with a head index; an order that leaves from the middle stays behind as a tombstone (its ``level`` is
-no longer this level) and is skipped, and the list is compacted when tombstones dominate.  Front pop,
-append and cancel are O(1) amortised; a new price level costs one bisection of the keys.
+Layout.  Each side is a dict of levels and a sorted list of their keys with the best key last, so
+the touch is ``keys[-1]`` and leaves by ``pop()``.  The key of a bid level is its price, of an ask
+level minus its price: both sides then sort, compare and mirror alike.  A level is a
+first-in-first-out list with a head index; an order that leaves from the middle stays behind as a
+tombstone (its ``level`` is no longer this level) and is skipped, and the list is compacted when
+tombstones dominate. Front pop, append and cancel are O(1) amortised; a new price level costs one
+bisection of the keys.
 
 Simplifications
 ---------------
@@ -27,7 +28,7 @@ from exchange_sim.model.order import Order
 _STP = int(CancelReason.STP)
 _EXPIRE_TAKER = int(StpMode.EXPIRE_TAKER)
 _EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
-_EXPIRE_BOTH = int(StpMode.EXPIRE_BOTH)
+_DECREMENT = int(StpMode.DECREMENT)
 _NO_LIMIT = -(2**62)
 _SLACK = 64
 """Dead cells that a level may carry before compaction is considered."""
@@ -95,10 +96,7 @@ class OrderBook:
     def rest(self, order: Order) -> None:
         """Append ``order`` at the back of its price level; ``display`` decides what is shown."""
         price = order.price
-        if order.side == BUY:
-            level = self._bids.get(price)
-        else:
-            level = self._asks.get(-price)
+        level = self._bids.get(price) if order.side == BUY else self._asks.get(-price)
         if level is None:
             level = self._open_level(order.side, price)
         leaves = order.leaves
@@ -250,7 +248,7 @@ class OrderBook:
         qty, left = leaves, 0
         if stp == _EXPIRE_MAKER:
             left = leaves
-        elif stp != _EXPIRE_TAKER and stp != _EXPIRE_BOTH:
+        elif stp == _DECREMENT:
             qty, left = min(leaves, open_qty), max(0, leaves - open_qty)
             expires_maker, expires_taker = open_qty <= leaves, leaves <= open_qty
             if not expires_maker:
@@ -289,8 +287,9 @@ class OrderBook:
     def fillable(self, taker: Order, limit: int, stp: int = 0) -> int:
         """Lots that ``taker`` would trade within ``limit``, at most ``taker.leaves``.
 
-        Hidden quantity counts.  Under self-trade prevention own orders do not, and a mode that stops
-        or shrinks the taker ends the count at the first own order.  O(levels), or O(orders) with STP.
+        Hidden quantity counts.  Under self-trade prevention own orders do not, and a mode that
+        stops or shrinks the taker ends the count at the first own order.  O(levels), with STP
+        O(orders).
         """
         need, found, account = taker.leaves, 0, taker.account
         for level in self._levels(1 - taker.side, limit):
@@ -333,7 +332,7 @@ class OrderBook:
         return sum(level.total - level.hidden for level in self._levels(side, limit))
 
     def cost(self, side: int, qty: int, limit: int = 0) -> tuple[int, int]:
-        """What a taker on ``side`` would get: ``(lots, sum of price * lots)`` for up to ``qty`` lots.
+        """What a taker on ``side`` would get for ``qty`` lots: ``(lots, sum of price * lots)``.
 
         Hidden quantity counts, because it trades; ``limit`` 0 means no limit.
         """

@@ -1,9 +1,10 @@
 """The matching engine of one instrument: order types and times in force over the book.
 
-``submit`` handles one order completely and appends what happened to ``out``
-(see ``matching.outcomes``).  It never runs the stops that the order fired: the caller settles the
-trades first and then asks ``next_triggered`` until it returns ``None``; ``run`` does both for callers
-without a ledger.  Orders are assumed to have passed ``matching.filters`` and the pre-trade checks.
+``submit`` handles one order completely and appends what happened to ``out`` (see
+``matching.outcomes``).  It never runs the stops that the order fired: the caller settles the
+trades first and then asks ``next_triggered`` until it returns ``None``; ``run`` does both for
+callers without a ledger.  Orders are assumed to have passed ``matching.filters`` and the
+pre-trade checks.
 
 Simplifications
 ---------------
@@ -27,6 +28,7 @@ _FOK = int(CancelReason.FOK)
 _NO_LIQUIDITY = int(CancelReason.NO_LIQUIDITY)
 _PRICE_BOUND = int(CancelReason.PRICE_BOUND)
 _MASS = int(CancelReason.MASS)
+_NEVER_RESTS = (IOC, FOK)
 _WOULD_CROSS = int(RejectReason.POST_ONLY_WOULD_CROSS)
 
 
@@ -65,8 +67,8 @@ class MatchingEngine:
     def submit(self, order: Order, out: list[Outcome], bound: int = 0) -> None:
         """Enter one order that passed all checks and handle it completely.
 
-        ``bound`` (ticks, 0 for none) is the worst price to trade at now, whatever the order says; what
-        would trade or rest beyond it is cancelled with ``PRICE_BOUND``.
+        ``bound`` (ticks, 0 for none) is the worst price to trade at now, whatever the order says;
+        what would trade or rest beyond it is cancelled with ``PRICE_BOUND``.
         """
         if order.order_type > MARKET:
             self.stops.arm(order)
@@ -77,13 +79,10 @@ class MatchingEngine:
             return
         price = order.price
         if order.order_type == LIMIT:
-            if order.side == BUY:
-                crosses = 0 < book.best_ask <= price
-            else:
-                crosses = book.best_bid >= price
+            crosses = 0 < book.best_ask <= price if order.side == BUY else book.best_bid >= price
             if not crosses or self.auction:
                 tif = order.time_in_force
-                if tif == IOC or tif == FOK:
+                if tif in _NEVER_RESTS:
                     self._drop(order, _IOC if tif == IOC else _FOK, out)
                 else:
                     book.rest(order)
@@ -145,11 +144,8 @@ class MatchingEngine:
             self._observe(out, start)
 
     def _slide(self, order: Order, out: list[Outcome]) -> None:
-        """A post-only order that would cross: refuse it, or rest it one tick inside the far touch."""
-        if order.side == BUY:
-            price = self.book.best_ask - 1
-        else:
-            price = self.book.best_bid + 1
+        """A post-only order that would cross: refused, or rests one tick inside the far touch."""
+        price = self.book.best_ask - 1 if order.side == BUY else self.book.best_bid + 1
         if order.flags & FLAG_SLIDE and price > 0:
             order.price = price
             self.book.rest(order)
@@ -214,8 +210,9 @@ class MatchingEngine:
     def replace(self, order: Order, price: int, new_open_qty: int, out: list[Outcome]) -> bool:
         """Change price and open quantity of a resting or armed order; true if it kept its place.
 
-        The same price and an equal or smaller quantity keep the place; anything else goes to the back
-        and may trade.  Quantity 0 cancels.  A post-only order that would cross is refused unchanged.
+        The same price and an equal or smaller quantity keep the place; anything else goes to the
+        back and may trade.  Quantity 0 cancels.  A post-only order that would cross is refused
+        unchanged, unless it slides.
         """
         if new_open_qty == 0:
             self.cancel(order, _USER, out)
@@ -227,10 +224,10 @@ class MatchingEngine:
             self.book.reduce(order, new_open_qty)
             order.qty = filled + new_open_qty
             return True
-        if order.time_in_force == GTX and self._would_cross(order, price):
-            if not order.flags & FLAG_SLIDE:
-                out.append((REJECT, order, _WOULD_CROSS))
-                return True
+        stays_out = order.time_in_force == GTX and not order.flags & FLAG_SLIDE
+        if stays_out and self._would_cross(order, price):
+            out.append((REJECT, order, _WOULD_CROSS))
+            return True
         self.book.detach(order)
         order.qty += new_open_qty - order.leaves
         order.price, order.leaves = price, new_open_qty

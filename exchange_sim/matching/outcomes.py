@@ -2,8 +2,8 @@
 
 ==============  ==================================================================================
 ``TRADE``       ``(TRADE, maker, taker, price, qty, maker_leaves_after, taker_leaves_after)``
-``CANCEL``      ``(CANCEL, order, qty, CancelReason)``: the open quantity left, the order is finished
-``REDUCE``      ``(REDUCE, order, qty, CancelReason)``: the open quantity shrank, the order lives on
+``CANCEL``      ``(CANCEL, order, qty, CancelReason)``: the open quantity left, the order ended
+``REDUCE``      ``(REDUCE, order, qty, CancelReason)``: the open quantity shrank, the order lives
 ``RESTED``      ``(RESTED, order)``: the order stands in the book at ``order.price``
 ``TRIGGER``     ``(TRIGGER, order)``: an armed order fired and enters as ``order.order_type``
 ``REJECT``      ``(REJECT, order, RejectReason)``: refused, nothing changed

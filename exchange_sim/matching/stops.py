@@ -1,16 +1,16 @@
 """Trigger orders: armed off-book, fired by the last trade price or the mark price.
 
 An order fires while its condition holds: a buy stop when ``price >= trigger``, a sell stop when
-``price <= trigger``, a take-profit the other way round, a trailing stop when the price has come back
-``trailing_ppm`` from the best price since its activation.  Among the orders that may fire now, the one
-armed first fires first.  Armed orders are heaps by trigger, so a price change costs O(1) when nothing
-is reached and O(log n) for each order that is.
+``price <= trigger``, a take-profit the other way round, a trailing stop when the price has come
+back ``trailing_ppm`` from the best price since its activation.  Among the orders that may fire
+now, the one armed first fires first.  Armed orders are heaps by trigger, so a price change costs
+O(1) when nothing is reached and O(log n) for each order that is.
 
 Simplifications
 ---------------
-Conditions are judged on the price at the end of an operation, not on each print inside it; only the
-best price of a trailing stop sees the prints between.  A trailing stop that was reached stays so, even if
-another order that fires before it moves the price back.
+Conditions are judged on the price at the end of an operation, not on each print inside it; only
+the best price of a trailing stop sees the prints between.  A trailing stop that was reached stays
+so, even if another order that fires before it moves the price back.
 """
 
 from __future__ import annotations
@@ -40,12 +40,15 @@ Entry = tuple[int, int, Order]
 
 
 class TriggerHeap:
-    """Orders waiting for a price to rise to, or to fall to, their trigger."""
+    """Orders waiting for a price to rise to, or to fall to, their trigger.
+
+    ``sign`` is 1 for those that wait for a rise, -1 for a fall.
+    """
 
     __slots__ = ("_entries", "_heap", "_sign")
 
-    def __init__(self, rising: bool, entries: dict[int, int]) -> None:
-        self._sign = 1 if rising else -1
+    def __init__(self, sign: int, entries: dict[int, int]) -> None:
+        self._sign = sign
         self._entries = entries
         self._heap: list[Entry] = []
 
@@ -74,8 +77,8 @@ class _Source:
 
     def __init__(self, entries: dict[int, int]) -> None:
         self.price = 0
-        self.rising = TriggerHeap(True, entries)
-        self.falling = TriggerHeap(False, entries)
+        self.rising = TriggerHeap(1, entries)
+        self.falling = TriggerHeap(-1, entries)
         self.trailing = TrailingStops(entries)
 
 

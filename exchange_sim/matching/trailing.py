@@ -1,11 +1,12 @@
 """Trailing stops: armed orders whose trigger follows the best price since their activation.
 
-A sell follows the highest price and fires when the price has fallen ``trailing_ppm`` below it; a buy is
-its mirror image and is handled here with all prices negated.  Orders that have seen the same best price
-form a group, and the groups a stack with the lowest best price on top: a new best price merges groups
-from the top and touches nothing below.  Inside a group the smallest ``trailing_ppm`` fires first, and
-the groups below the top are kept in a heap by the trigger of their first order.  A price change costs
-O(1) while it reaches nothing, O(log n) amortised per order that it moves or fires.
+A sell follows the highest price and fires when the price has fallen ``trailing_ppm`` below it; a
+buy is its mirror image and is handled here with all prices negated.  Orders that have seen the
+same best price form a group, and the groups a stack with the lowest best price on top: a new best
+price merges groups from the top and touches nothing below.  Inside a group the smallest
+``trailing_ppm`` fires first, and the groups below the top are kept in a heap by the trigger of
+their first order.  A price change costs O(1) while it reaches nothing, O(log² n) amortised per
+order that it moves or fires.
 
 The trigger of a sell is ``best - floor(best * ppm / 10**6)``, of a buy ``best + floor(...)``: never
 farther from the best price than the rate says.
@@ -43,10 +44,10 @@ class _Group:
 
 
 class _Followers:
-    """The trailing orders of one side; prices are negated for buys, so that all follow the highest.
+    """The trailing orders of one side; prices are negated for buys, so all follow the highest.
 
-    The best prices of ``_stack`` strictly fall towards the top.  ``_triggers`` may hold stale entries:
-    one counts only while its group still has that trigger.
+    The best prices of ``_stack`` strictly fall towards the top.  ``_triggers`` may hold stale
+    entries: one counts only while its group still has that trigger.
     """
 
     __slots__ = ("_entries", "_pushed", "_size", "_sleeping", "_stack", "_triggers")
@@ -94,7 +95,7 @@ class _Followers:
         return group.best - mul_div_floor(abs(group.best), heap[0][0], PPM)
 
     def observe(self, price: int) -> None:
-        """The price is now ``price``: raise the best prices below it, start the orders it activates."""
+        """The price is now ``price``: raise lower best prices, wake the orders it activates."""
         stack = self._stack
         if stack and stack[-1].best < price:
             merged = stack.pop()
