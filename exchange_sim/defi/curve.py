@@ -28,11 +28,12 @@ def invariant(balances: Sequence[int], amplification: int) -> int:
     if min(balances) <= 0:
         raise ValueError("a pool with an empty side has no invariant")
     ann, d = amplification * n, total
+    power: int = n**n
     for _ in range(ITERATIONS_MAX):
         product = d
         for balance in balances:
             product = product * d // balance
-        product //= n**n
+        product //= power
         previous = d
         upper = (ann * total // A_PRECISION + product * n) * d
         d = upper // ((ann - A_PRECISION) * d // A_PRECISION + (n + 1) * product)

@@ -63,6 +63,12 @@ def adl_rank(
     return unrealised * maintenance * scale // (max(one_unit, wallet) * equity)
 
 
+def pnl_percent(unrealised: int, wallet: int, one_unit: int = 1, scale: int = PPM) -> int:
+    """``max(0, UPnL) / max(1, wallet)`` in 1/``scale``, rounded down: a printed part of the
+    rank."""
+    return max(0, unrealised) * scale // max(one_unit, wallet)
+
+
 def leverage_rank(
     side: int, entry_value: int, mark_value: int, bankruptcy_value: int, scale: int = PPM
 ) -> int:

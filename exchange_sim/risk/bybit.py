@@ -51,7 +51,7 @@ def borrowed(
     positive_option_value: Number = 0,
 ) -> Number:
     """Coins that the account borrows by itself because its free equity in the coin is negative."""
-    return abs(min(0, equity - buy_option_initial_margin - positive_option_value - frozen))
+    return max(0, frozen + buy_option_initial_margin + positive_option_value - equity)
 
 
 def hourly_interest(loan: Number, limit: Number, hourly_rate: Number) -> Number:

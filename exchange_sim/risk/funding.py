@@ -15,15 +15,21 @@ https://www.binance.com/en/support/faq/360033525031.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final
 
 from exchange_sim.risk.marks import PPB
 from exchange_sim.units import PPM, mul_div_floor, mul_div_nearest
 
+Number = int | Fraction
+
 INTEREST_8H_PPB: Final = 100_000
 CLAMP_PPB: Final = 500_000
 CAP_MULTIPLIER_PPM: Final = 750_000
 IMPACT_MARGIN_USDT: Final = 200
+HIGH_CAP_PPB: Final = 30_000_000
+"""Cap of contracts whose maximum leverage is at most ``HIGH_CAP_LEVERAGE`` (since October 2023)."""
+HIGH_CAP_LEVERAGE: Final = 25
 
 
 def clamp(value: int, low: int, high: int) -> int:
@@ -94,7 +100,7 @@ def funding_cap(mmr_ppm: int, multiplier_ppm: int = CAP_MULTIPLIER_PPM) -> int:
     return mul_div_floor(mmr_ppm * multiplier_ppm, PPB, PPM * PPM)
 
 
-def impact_margin_notional(margin_units: int, max_leverage: int) -> int:
+def impact_margin_notional(margin_units: Number, max_leverage: Number) -> Number:
     """Notional behind the impact prices: 200 USDT times the maximum leverage."""
     return margin_units * max_leverage
 

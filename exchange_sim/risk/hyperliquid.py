@@ -123,6 +123,44 @@ def ema_update(
     return numerator, denominator, numerator / denominator if denominator else 0.0
 
 
+def mark_inputs(
+    oracle: Number,
+    ema_mid_minus_oracle: Number | None,
+    bid: Number | None,
+    ask: Number | None,
+    last: Number | None,
+    external: Number | None,
+) -> tuple[Number | None, Number | None, Number | None]:
+    """The three inputs of the mark: oracle plus averaged basis, own book, other venues.
+
+    Own book is the median of best bid, best ask and last trade, of those that exist.
+    """
+    own = [price for price in (bid, ask, last) if price is not None]
+    basis = None if ema_mid_minus_oracle is None else oracle + ema_mid_minus_oracle
+    return basis, median(own) if own else None, external
+
+
+def mark_price(inputs: Sequence[Number | None], ema_own_book: Number | None = None) -> Number:
+    """Median of the inputs that exist; with exactly two, a 30 s average of the own book joins.
+
+    Raises ``ValueError`` without any input.
+    """
+    present = [price for price in inputs if price is not None]
+    if len(present) == 2 and ema_own_book is not None:
+        present.append(ema_own_book)
+    if not present:
+        raise ValueError("a mark price needs at least one input")
+    return median(present)
+
+
+def median(prices: Sequence[Number]) -> Number:
+    """Middle price, or the exact mean of the middle two."""
+    ordered, half = sorted(prices), len(prices) // 2
+    if len(ordered) % 2:
+        return ordered[half]
+    return Fraction(ordered[half - 1] + ordered[half]) / 2
+
+
 def funding(
     premium: Fraction,
     interest_8h: Fraction,

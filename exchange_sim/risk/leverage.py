@@ -29,4 +29,4 @@ def spiral_multiplier(impact_per_unit: Number, assets: Number, leverage: Number)
 
 def first_sale(move: Number, assets: Number, leverage: Number) -> Number:
     """Sale that restores the leverage after one move."""
-    return (leverage - 1) * assets * abs(move)
+    return (leverage - 1) * assets * abs(Fraction(move))
