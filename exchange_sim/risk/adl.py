@@ -64,8 +64,7 @@ def adl_rank(
 
 
 def pnl_percent(unrealised: int, wallet: int, one_unit: int = 1, scale: int = PPM) -> int:
-    """``max(0, UPnL) / max(1, wallet)`` in 1/``scale``, rounded down: a printed part of the
-    rank."""
+    """``max(0, UPnL) / max(1, wallet)`` in 1/``scale``, rounded down."""
     return max(0, unrealised) * scale // max(one_unit, wallet)
 
 

@@ -84,17 +84,20 @@ def adl_trigger(
     start: Number = ADL_START,
     stop: Number = ADL_STOP,
     running: bool = False,
+    active_above: Number | None = None,
 ) -> AdlTrigger:
     """Drawdown rule of the insurance pool (API text of 2026).
 
     ADL starts when the symbol's loss reaches ``-start`` of the pool's eight-hour peak or the pool
-    is empty, and a running one stops above ``stop``.  The loss beyond ``start`` is moved to ADL.
+    is empty, and a running one stops above ``stop``.  The drawdown counts only while the pool
+    holds more than ``active_above``.  The loss beyond ``start`` is moved to ADL.
     """
     if pnl_ratio is None and pool_peak_8h > 0:
         pnl_ratio = Fraction(symbol_pnl) / pool_peak_8h
     ratio = None if pnl_ratio is None else Fraction(pnl_ratio)
     edge = stop if running else start
-    drawn = ratio is not None and ratio <= edge
+    watched = active_above is None or pool_balance > active_above
+    drawn = watched and ratio is not None and ratio <= edge
     moved: Number = max(0, start * pool_peak_8h - symbol_pnl) if drawn else 0
     return AdlTrigger(ratio, drawn or pool_balance <= 0, moved)
 

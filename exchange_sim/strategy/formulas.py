@@ -40,8 +40,7 @@ def optimal_spread(gamma: float, variance: float, horizon: float, k: float) -> f
 
 @attrs.frozen
 class GlftQuotes:
-    """Constants and depths of both quotes, measured from the mid; a negative depth is
-    marketable."""
+    """Constants and depths of both quotes from the mid; a negative depth is marketable."""
 
     c1: float
     c2: float
@@ -81,8 +80,7 @@ def vpin(buckets: Sequence[tuple[float, float]], bucket_volume: float | None = N
 
 
 def bulk_buy_volume(volume: float, price_change: float, sigma: float) -> float:
-    """Part of a bar's volume that counts as buying: ``V * Phi(dP / sigma)``; half if it never
-    moves."""
+    """Part of a bar's volume that counts as buying: ``V * Phi(dP / sigma)``."""
     if sigma <= 0:
         return volume * (0.5 if price_change == 0 else float(price_change > 0))
     return volume * _NORMAL.cdf(price_change / sigma)
