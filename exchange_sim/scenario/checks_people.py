@@ -1,0 +1,93 @@
+"""Checks between tables that concern who trades and what happens when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exchange_sim.scenario.checks import check_amounts, check_mechanism_name, check_names
+from exchange_sim.scenario.participants import ParticipantDef
+from exchange_sim.scenario.parts import Parts
+from exchange_sim.scenario.schema import About, OutageDef, ShockDef
+from exchange_sim.scenario.tree import Node, nearest
+from exchange_sim.units import format_utc
+
+
+def check_people(parts: Parts) -> None:
+    """Run the checks of participants, populations, shocks and outages."""
+    for node, item in parts.arrays.get("participants", []):
+        check_mechanism_name(parts, node, item.enabled_by)
+        _check_participant(parts, node, item)
+    for node, item in parts.arrays.get("populations", []):
+        check_mechanism_name(parts, node, item.enabled_by)
+    for node, item in parts.arrays.get("shocks", []):
+        check_mechanism_name(parts, node, item.enabled_by)
+        _check_shock(parts, node, item)
+    for node, item in parts.arrays.get("outages", []):
+        check_mechanism_name(parts, node, item.enabled_by)
+        _check_outage(parts, node, item)
+
+
+def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
+    check_names(parts, node.table.get("venues"), item.venues, "venues", "venue")
+    check_amounts(parts, node.table.get("capital"), item.capital)
+    at_venues = node.table.get("capital_at")
+    for venue, amounts in item.capital_at.items():
+        assert at_venues is not None
+        where = at_venues.table[venue]
+        if venue not in item.venues:
+            message = f"{node.name} has capital at {venue!r}, where it has no account"
+            parts.reader.bad(where.key_mark, message, nearest(venue, item.venues))
+        check_amounts(parts, where, amounts)
+    for name in item.venues:
+        venue = parts.get("venues", name)
+        if venue is not None and item.fee_tier >= len(venue.fees):
+            message = f"{node.name}: venue {name!r} has no fee tier {item.fee_tier}"
+            at = node.table.get("fee_tier", node)
+            parts.reader.bad(at.mark, message, f"tiers: 0 to {len(venue.fees) - 1}")
+    if isinstance(item.latency, str):
+        parts.refer(node.table["latency"], item.latency, "latency", "latency profile")
+    _check_class_file(parts, node.table["class"], item.class_ref)
+
+
+def _check_class_file(parts: Parts, node: Node, reference: str) -> None:
+    """A class in a file is looked for beside the scenario file that names it."""
+    file, _, _ = reference.rpartition(":")
+    if not file.endswith(".py"):
+        return
+    path = class_file(file, node.mark.path)
+    if not path.is_file():
+        siblings = [item.name for item in path.parent.glob("*.py")] if path.parent.is_dir() else []
+        parts.reader.bad(node.mark, f"there is no file {path}", nearest(path.name, siblings))
+
+
+def class_file(file: str, scenario_file: str) -> Path:
+    """Where ``file.py`` of a class reference is: beside the scenario that names it."""
+    folder = Path() if scenario_file.startswith("--set ") else Path(scenario_file).parent
+    return folder / file
+
+
+def _check_shock(parts: Parts, node: Node, item: ShockDef) -> None:
+    about = parts.values.get("about")
+    if isinstance(about, About) and not _inside(item.at_ns, about):
+        message = f"{node.name} happens at {format_utc(item.at_ns, 0)}, outside the run"
+        parts.reader.bad(node.table["at"].mark, message, _window(about))
+
+
+def _check_outage(parts: Parts, node: Node, item: OutageDef) -> None:
+    parts.refer(node.table["venue"], item.venue, "venues", "venue")
+    if item.end_ns <= item.start_ns:
+        message = f"{node.name} ends at {format_utc(item.end_ns, 0)}, not after its start"
+        parts.reader.bad(node.table["end"].mark, message)
+    about = parts.values.get("about")
+    if isinstance(about, About) and not _inside(item.start_ns, about):
+        message = f"{node.name} starts at {format_utc(item.start_ns, 0)}, outside the run"
+        parts.reader.bad(node.table["start"].mark, message, _window(about))
+
+
+def _inside(time_ns: int, about: About) -> bool:
+    return about.start_ns <= time_ns <= about.start_ns + about.duration_ns
+
+
+def _window(about: About) -> str:
+    end = about.start_ns + about.duration_ns
+    return f"the run goes from {format_utc(about.start_ns, 0)} to {format_utc(end, 0)}"

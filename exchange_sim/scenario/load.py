@@ -1,0 +1,129 @@
+"""From a scenario's name to a checked ``Scenario``, or to all of its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.scenario.checks import check
+from exchange_sim.scenario.checks_people import check_people, class_file
+from exchange_sim.scenario.expand import expand
+from exchange_sim.scenario.files import failed, find, make_strategies_importable, read_chain
+from exchange_sim.scenario.kinds import Reader
+from exchange_sim.scenario.overrides import apply_overrides, apply_seed, apply_without
+from exchange_sim.scenario.participants import LatencyDef, ParticipantDef
+from exchange_sim.scenario.parts import Parts, read_parts
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.schema import Mechanisms
+from exchange_sim.scenario.tree import Mark, Node
+
+SWITCH_OF_POPULATION = {"stale_bids": "stale_bids"}
+"""The mechanism that switches a population when its item names none."""
+
+SWITCH_OF_OUTAGE = {"transfers": "transfer_suspension"}
+"""The mechanism that switches an outage when its item names none."""
+
+
+def load(
+    name_or_path: str | Path,
+    overrides: Sequence[str] = (),
+    without: Iterable[str] = (),
+    seed: int | None = None,
+) -> Scenario:
+    """Load a scenario by name (``oct10_article``) or by the path of a ``.toml`` file.
+
+    ``overrides`` are ``path=value`` texts, ``without`` the mechanisms to switch off; ``seed``
+    replaces the scenario's.  Raises ``ScenarioError`` with every problem, each located.
+    """
+    make_strategies_importable()
+    try:
+        return _load(str(name_or_path), overrides, without, seed)
+    except RecursionError:
+        raise failed(Mark(str(name_or_path), 1, 1).problem("nested too deeply")) from None
+
+
+def _load(
+    name_or_path: str, overrides: Sequence[str], without: Iterable[str], seed: int | None
+) -> Scenario:
+    root, sources = read_chain(find(name_or_path))
+    reader = Reader()
+    if isinstance(root.value, dict):
+        apply_overrides(root, overrides, reader)
+        apply_without(root, without, reader)
+        if seed is not None:
+            apply_seed(root, seed, reader)
+    expand(root, reader)
+    parts = read_parts(root, reader)
+    check(parts)
+    check_people(parts)
+    if reader.problems:
+        raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))
+    _finish(parts)
+    return parts.build(Scenario, sources=sources, marks=_marks(root))
+
+
+def _order(first: str) -> Any:
+    """Problems of the named file first, then by file, line and column."""
+
+    def key(problem: Problem) -> tuple[bool, str, int, int, str]:
+        other = problem.path != first
+        return other, problem.path, problem.line, problem.column, problem.message
+
+    return key
+
+
+def _finish(parts: Parts) -> None:
+    """Resolve what refers to something, and drop what is switched off."""
+    mechanisms = parts.values.get("mechanisms", Mechanisms())
+    for key, items in parts.arrays.items():
+        if key == "instruments":
+            continue
+        parts.arrays[key] = [
+            (node, _resolved(parts, node, item))
+            for node, item in items
+            if item.enabled and _switched_on(mechanisms, item)
+        ]
+
+
+def _switched_on(mechanisms: Mechanisms, item: Any) -> bool:
+    kind = getattr(item, "kind", "")
+    default = SWITCH_OF_OUTAGE.get(kind, "") or SWITCH_OF_POPULATION.get(kind, "")
+    switch = item.enabled_by or default
+    return not switch or bool(getattr(mechanisms, switch))
+
+
+def _resolved(parts: Parts, node: Node, item: Any) -> Any:
+    if not isinstance(item, ParticipantDef):
+        return item
+    if isinstance(item.latency, str):
+        profile: LatencyDef = parts.get("latency", item.latency)
+        item = attrs.evolve(item, latency=profile)
+    file, _, name = item.class_ref.rpartition(":")
+    if file.endswith(".py"):
+        path = class_file(file, node.table["class"].mark.path)
+        item = attrs.evolve(item, class_ref=f"{path}:{name}")
+    return item
+
+
+def _marks(root: Node) -> dict[str, Mark]:
+    marks: dict[str, Mark] = {}
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        marks[node.name] = node.mark
+        stack.extend(node.table.values())
+        stack.extend(node.items)
+    return marks
+
+
+def problems_of(name_or_path: str | Path) -> tuple[Problem, ...]:
+    """Every mistake of a scenario; nothing when it can be used."""
+    try:
+        load(name_or_path)
+    except ScenarioError as error:
+        return error.problems
+    return ()

@@ -1,0 +1,119 @@
+"""Who trades: participants one by one, populations by the thousand, and their links."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from exchange_sim.scenario.kinds import (
+    MONEY,
+    NAME_TEXT,
+    Duration,
+    Flag,
+    Free,
+    Items,
+    Of,
+    Reader,
+    Table,
+    Text,
+    Whole,
+    entry,
+)
+from exchange_sim.scenario.tree import Node
+from exchange_sim.units import NANOS_PER_MS
+
+POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids", "passive_holders")
+"""Populations that exist."""
+
+_CLASS: Final = re.compile(
+    r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|[^:\0]+\.py):[A-Za-z_]\w*", re.ASCII
+)
+CLASS_REFERENCE: Final = Text((), _CLASS, '"package.module:Class" or "file.py:Class"')
+
+
+@attrs.frozen(kw_only=True)
+class LinkDef:
+    """Delay of one direction of one link: ``base`` plus a random part of mean ``jitter``."""
+
+    base_ns: int = entry(
+        Duration(), key="base", default=5 * NANOS_PER_MS, unit="ns", doc="Least delay."
+    )
+    jitter_ns: int = entry(
+        Duration(), key="jitter", default=NANOS_PER_MS, unit="ns", doc="Mean of the random part."
+    )
+
+
+@attrs.frozen(kw_only=True)
+class LatencyDef:
+    """``[latency.NAME]``: the three links of a session."""
+
+    order: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Commands to the venue.")
+    ack: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Order updates from the venue.")
+    market_data: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Book and trades.")
+
+
+@attrs.frozen
+class Latency:
+    """A profile's name, or its table written in place."""
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        """The name or the profile; names are resolved after all profiles have been read."""
+        if isinstance(node.value, str):
+            return NAME_TEXT.read(node, reader)
+        return Of(LatencyDef).read(node, reader)
+
+    def describe(self) -> str:
+        """Both forms."""
+        return "a name in [latency], or a table with order, ack, market_data"
+
+
+@attrs.frozen(kw_only=True)
+class ParticipantDef:
+    """``[[participants]]``: ``count`` instances of one strategy class."""
+
+    name: str = entry(NAME_TEXT, doc="Names the accounts and the random streams.")
+    class_ref: str = entry(CLASS_REFERENCE, key="class", doc="The strategy class.")
+    count: int = entry(Whole(1, 100_000), default=1, doc="How many of them.")
+    venues: tuple[str, ...] = entry(
+        Items(NAME_TEXT, single=True, least=1), doc="Where it has accounts (also written `venue`)."
+    )
+    account: str = entry(
+        Text(("cash", "unified", "cross")), default="unified", doc="How its accounts are margined."
+    )
+    fee_tier: int = entry(Whole(0, 100), default=0, doc="Index into the venue's fees.")
+    capital: dict[str, Decimal] = entry(
+        Table(MONEY), default={}, doc="Opening balance on each venue, by asset."
+    )
+    capital_at: dict[str, dict[str, Decimal]] = entry(
+        Table(Table(MONEY)), default={}, doc="By venue: replaces `capital` there."
+    )
+    latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
+    enabled_by: str = entry(Text(), default="", doc="Mechanism that switches it; none: always on.")
+    enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
+    params: dict[str, Any] = entry(Free(), default={}, doc="Parameters of the class.")
+    template: str = entry(
+        NAME_TEXT, default="", doc="A name in [templates] that fills in the rest."
+    )
+
+    @property
+    def link(self) -> LatencyDef:
+        """The latency profile, after names were resolved."""
+        assert isinstance(self.latency, LatencyDef)
+        return self.latency
+
+
+@attrs.frozen(kw_only=True)
+class PopulationDef:
+    """``[[populations]]``: many simple accounts of one kind, drawn from distributions."""
+
+    name: str = entry(NAME_TEXT, doc="Names the accounts and the random streams.")
+    kind: str = entry(Text(POPULATION_KINDS), doc="Which population.")
+    enabled_by: str = entry(Text(), default="", doc="Mechanism that switches it; none: always on.")
+    enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
+    params: dict[str, Any] = entry(Free(), default={}, doc="Parameters of the population.")
+    template: str = entry(
+        NAME_TEXT, default="", doc="A name in [templates] that fills in the rest."
+    )

@@ -1,0 +1,330 @@
+"""The tables of a scenario file as frozen classes.
+
+Python names carry the unit (``service_time_ns``); the key in the file is the name without it.
+Money and rates are exact decimals here; the builder turns them into integers with the scales of the
+assets. Every field's metadata says how it is read and what it means: the reference page is made
+from it.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from exchange_sim.scenario.collateral import COLLATERAL, CollateralTier
+from exchange_sim.scenario.kinds import (
+    MONEY,
+    NAME_TEXT,
+    POSITIVE,
+    RATE,
+    RATIO,
+    Duration,
+    Flag,
+    Free,
+    Instant,
+    Items,
+    Number,
+    Of,
+    Table,
+    Text,
+    Whole,
+    entry,
+)
+from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
+from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_MS, NANOS_PER_S
+
+PROFILES: Final = ("binance",)
+"""Venue rule sets that exist."""
+
+ADL_RULES: Final = ("binance", "bybit", "okx", "hyperliquid")
+"""Orders in which counterparties are chosen and the price they get."""
+
+
+@attrs.frozen(kw_only=True)
+class About:
+    """``[scenario]``: what is emulated and when."""
+
+    name: str = entry(NAME_TEXT, doc="Names the run directory and the random streams' owner.")
+    description: str = entry(Text(), default="", doc="One or two sentences for `scenarios`.")
+    start_ns: int = entry(Instant(relative=False), key="start", unit="ns", doc="First instant.")
+    duration_ns: int = entry(Duration(low=1), key="duration", unit="ns", doc="How long it runs.")
+    seed: int = entry(Whole(0, 2**62), doc="Seed of all random streams; there is no default.")
+    exogenous: tuple[str, ...] = entry(
+        Items(Text()), default=(), doc="Every input that is not an outcome, in words."
+    )
+    checks: str = entry(
+        Text(("cheap", "sampled", "full")), default="cheap", doc="Invariants checked while running."
+    )
+
+
+def _switch(doc: str) -> Any:
+    return entry(Flag(), default=True, doc=doc)
+
+
+@attrs.frozen(kw_only=True)
+class Mechanisms:
+    """``[mechanisms]``: causes that can be switched off one by one (``--without``)."""
+
+    macro_shock: bool = _switch("The exogenous news and the selling that it causes.")
+    mm_withdrawal: bool = _switch("Market makers' withdrawal policies.")
+    unified_account: bool = _switch("Unified margin accounts; off: the same accounts hold cash.")
+    collateral_sale: bool = _switch("Liquidations sell collateral assets through their books.")
+    adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
+    dip_buyers: bool = _switch("Patient capital that buys after a fall.")
+    stale_bids: bool = _switch("Old limit orders far below the market.")
+    transfer_suspension: bool = _switch("Outages of transfers between venues.")
+    own_book_collateral_price: bool = _switch(
+        "Pegged collateral is valued by the venue's own book."
+    )
+    cefi_loans: bool = _switch("Margin calls on loans of the CeFi desk.")
+    loop_lending: bool = _switch("Leveraged loops in pegged assets.")
+    defi_liquidation: bool = _switch("Liquidations of on-chain lending pools.")
+    liquidation_bots: bool = _switch("Bots that take on-chain liquidations and sell the proceeds.")
+    issuer_redemption: bool = _switch("Redemption of pegged assets at the issuer.")
+
+
+@attrs.frozen(kw_only=True)
+class AssetDef:
+    """``[assets.NAME]``: something that is held."""
+
+    decimals: int = entry(Whole(0, 12), doc="Decimal places of its smallest unit.")
+    kind: str = entry(
+        Text(("quote", "major", "alt", "pegged", "wrapper")), doc="Its role; selects populations."
+    )
+    beta: Decimal = entry(MONEY, default=Decimal(1), doc="Move per move of the market's factor.")
+    collateral: tuple[CollateralTier, ...] = entry(
+        COLLATERAL, default=(), doc="Collateral ratio, or tiers by value; none: no collateral."
+    )
+    interest_daily: Decimal = entry(
+        Number(Decimal(0), Decimal(1), step=Decimal(1).scaleb(-8)),
+        default=Decimal(0),
+        doc="Interest on margin loans in this asset, per day.",
+    )
+    redemption_asset: str = entry(NAME_TEXT, default="", doc="What one unit is redeemed into.")
+    redemption_value: Decimal | None = entry(
+        Number(Decimal(0), Decimal(1000), above=True, step=Decimal(1).scaleb(-6)),
+        default=None,
+        doc="Units of `redemption_asset` per unit.",
+    )
+    max_loan: Decimal | None = entry(MONEY, default=None, doc="Largest margin loan of one account.")
+
+
+@attrs.frozen(kw_only=True)
+class FeeDef:
+    """A fee tier: shares of the quote value."""
+
+    maker: Decimal = entry(RATIO, doc="Fee of the resting side.")
+    taker: Decimal = entry(RATIO, doc="Fee of the incoming side.")
+
+
+@attrs.frozen(kw_only=True)
+class BandsDef:
+    """Edges of the margin bands: adjusted equity over maintenance margin; an edge belongs below."""
+
+    reminder: Decimal = entry(RATE, default=Decimal("1.5"), doc="Reminder at or below.")
+    reduce_only: Decimal = entry(RATE, default=Decimal("1.2"), doc="Only reducing orders.")
+    liquidation: Decimal = entry(RATE, default=Decimal("1.05"), doc="Liquidation at or below.")
+    claim: Decimal = entry(RATE, default=Decimal(1), doc="Liquidation and claim at or below.")
+
+
+@attrs.frozen(kw_only=True)
+class VenueDef:
+    """``[venues.NAME]``: an exchange and its rules."""
+
+    profile: str = entry(Text(PROFILES), doc="Rule set of marks, margin and liquidation.")
+    numeraire: str = entry(NAME_TEXT, doc="Asset in which equity and margin are counted.")
+    fees: tuple[FeeDef, ...] = entry(Items(Of(FeeDef), least=1), doc="Fee tiers, tier 0 first.")
+    service_time_ns: int = entry(
+        Duration(), key="service_time", default=0, unit="ns", doc="Engine time per command."
+    )
+    mark_interval_ns: int = entry(
+        Duration(low=NANOS_PER_MS),
+        key="mark_interval",
+        default=NANOS_PER_S,
+        unit="ns",
+        doc="Time between samples of the books for marks and margin.",
+    )
+    basis_samples: int = entry(Whole(1, 10_000), default=30, doc="Samples in the basis average.")
+    funding_interval_ns: int = entry(
+        Duration(low=NANOS_PER_S),
+        key="funding_interval",
+        default=8 * NANOS_PER_HOUR,
+        unit="ns",
+        doc="Time between funding settlements, counted from midnight UTC.",
+    )
+    funding_cap: Decimal = entry(RATIO, default=Decimal("0.00375"), doc="Largest funding rate.")
+    interest_interval_ns: int = entry(
+        Duration(low=NANOS_PER_S),
+        key="interest_interval",
+        default=NANOS_PER_HOUR,
+        unit="ns",
+        doc="Time between charges of interest on margin loans.",
+    )
+    liquidation_interval_ns: int = entry(
+        Duration(low=NANOS_PER_MS),
+        key="liquidation_interval",
+        default=NANOS_PER_S,
+        unit="ns",
+        doc="Time between slots of the liquidation engine.",
+    )
+    liquidation_slice: Decimal = entry(
+        MONEY, default=Decimal(0), doc="Quote value per instrument and slot; 0: no limit."
+    )
+    takeover_limit: Decimal = entry(
+        MONEY, default=Decimal(0), doc="Value of taken-over positions per instrument before ADL."
+    )
+    liquidation_fee: Decimal = entry(
+        RATIO, default=Decimal("0.0125"), doc="Share of liquidated notional, to the insurance fund."
+    )
+    insurance: Decimal = entry(MONEY, default=Decimal(0), doc="Opening insurance fund, numeraire.")
+    bands: BandsDef = entry(
+        Of(BandsDef), default=BandsDef(), doc="Margin bands of unified accounts."
+    )
+    adl_rule: str = entry(Text(ADL_RULES), default="binance", doc="Ranking and price of ADL.")
+    loan_mmr: Decimal = entry(RATIO, default=Decimal("0.05"), doc="Maintenance rate of loans.")
+    loan_imr: Decimal = entry(RATIO, default=Decimal("0.1"), doc="Initial rate of loans.")
+    margin_pool: dict[str, Decimal] = entry(
+        Table(MONEY), default={}, doc="Opening cash that can be borrowed, by asset."
+    )
+    transfer_delay_ns: int = entry(
+        Duration(),
+        key="transfer_delay",
+        default=60 * NANOS_PER_S,
+        unit="ns",
+        doc="Time that a transfer out of the venue takes.",
+    )
+    transfer_fee: dict[str, Decimal] = entry(
+        Table(MONEY), default={}, doc="Fee of a transfer out, by asset."
+    )
+    max_orders: int = entry(
+        Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
+    )
+    premium_notional: Decimal = entry(
+        POSITIVE, default=Decimal(4000), doc="Order value whose average price gives the premium."
+    )
+
+
+@attrs.frozen(kw_only=True)
+class BracketDef:
+    """One leverage bracket."""
+
+    floor: Decimal = entry(MONEY, doc="Notional above which it applies, in quote.")
+    leverage: int = entry(Whole(1, 1000), doc="Largest leverage.")
+    mmr: Decimal = entry(RATIO, doc="Maintenance margin rate.")
+
+
+@attrs.frozen(kw_only=True)
+class IndexSource:
+    """A book that an index price is made of."""
+
+    instrument: str = entry(NAME_TEXT, doc='"venue:SYMBOL" of a spot instrument.')
+    weight: int = entry(Whole(1, 1_000_000), default=1, doc="Relative weight.")
+
+
+@attrs.frozen(kw_only=True)
+class InstrumentDef:
+    """``[[instruments]]``: something that is traded on one venue."""
+
+    symbol: str = entry(NAME_TEXT, doc="As the venue spells it.")
+    venue: str = entry(NAME_TEXT, doc="A name in [venues].")
+    kind: str = entry(Text(("SPOT", "PERPETUAL")), doc="What is traded.")
+    base: str = entry(NAME_TEXT, doc="A name in [assets].")
+    quote: str = entry(NAME_TEXT, doc="A name in [assets].")
+    tick_size: Decimal = entry(POSITIVE, doc="Smallest price step, in quote.")
+    lot_size: Decimal = entry(POSITIVE, doc="Smallest quantity step, in base.")
+    price: Decimal = entry(POSITIVE, doc="Price before the first trade; an initial state.")
+    min_notional: Decimal = entry(MONEY, default=Decimal(5), doc="Smallest order value, in quote.")
+    max_qty: Decimal | None = entry(POSITIVE, default=None, doc="Largest order, in base.")
+    percent_price_up: Decimal | None = entry(
+        RATE, default=None, doc="Highest buy price, as a multiple of the reference."
+    )
+    percent_price_down: Decimal | None = entry(
+        RATE, default=None, doc="Lowest sell price, as a multiple of the reference."
+    )
+    market_take_bound: Decimal = entry(
+        RATIO, default=Decimal(0), doc="How far from the mark a market order may trade; 0: any."
+    )
+    liquidation_collar: Decimal = entry(
+        RATIO, default=Decimal("0.02"), doc="How far below mid and mark a liquidation may sell."
+    )
+    liquidation_slice: Decimal | None = entry(
+        MONEY, default=None, doc="Overrides the venue's, for this instrument."
+    )
+    takeover_limit: Decimal | None = entry(
+        MONEY, default=None, doc="Overrides the venue's, for this instrument."
+    )
+    trigger_protect: Decimal = entry(
+        RATIO, default=Decimal(0), doc="Stops wait while last and mark are further apart; 0: never."
+    )
+    brackets: str = entry(NAME_TEXT, default="", doc="A name in [brackets]; perpetuals need one.")
+    default_leverage: int = entry(Whole(1, 1000), default=20, doc="Leverage of a new account.")
+    depth_usd: Decimal = entry(
+        MONEY, default=Decimal(0), doc="D1: calm resting bid value within 1 % x beta of the price."
+    )
+    index: tuple[IndexSource, ...] = entry(
+        Items(Of(IndexSource)), default=(), doc="Sources of the index price."
+    )
+    tags: tuple[str, ...] = entry(
+        Items(NAME_TEXT, single=True), default=(), doc="Labels by which populations select it."
+    )
+    template: str = entry(
+        NAME_TEXT, default="", doc="A name in [templates] that fills in the rest."
+    )
+
+    @property
+    def name(self) -> str:
+        """``venue:SYMBOL``, by which everything else refers to it."""
+        return f"{self.venue}:{self.symbol}"
+
+
+@attrs.frozen(kw_only=True)
+class ShockDef:
+    """``[[shocks]]``: a published exogenous happening."""
+
+    name: str = entry(NAME_TEXT, doc="Addresses it in --set.")
+    at_ns: int = entry(Instant(), key="at", unit="ns", doc="When it happens.")
+    enabled_by: str = entry(Text(), default="macro_shock", doc="Mechanism that switches it.")
+    enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
+    params: dict[str, Any] = entry(Free(), default={}, doc="What participants are told.")
+
+
+@attrs.frozen(kw_only=True)
+class OutageDef:
+    """``[[outages]]``: something of a venue that is down for a while."""
+
+    name: str = entry(NAME_TEXT, default="", doc="Addresses it in --set.")
+    kind: str = entry(Text(("venue", "feed", "transfers", "api")), doc="What is down.")
+    venue: str = entry(NAME_TEXT, doc="A name in [venues].")
+    start_ns: int = entry(Instant(), key="start", unit="ns", doc="First instant.")
+    end_ns: int = entry(Instant(), key="end", unit="ns", doc="First instant after it.")
+    enabled_by: str = entry(
+        Text(), default="", doc="Mechanism that switches it; transfers: transfer_suspension."
+    )
+    enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
+
+
+@attrs.frozen(kw_only=True)
+class Tables:
+    """The whole file."""
+
+    about: About = entry(Of(About), key="scenario", doc="What is emulated and when.")
+    mechanisms: Mechanisms = entry(Of(Mechanisms), default=Mechanisms(), doc="Switches.")
+    assets: dict[str, AssetDef] = entry(Table(Of(AssetDef)), doc="What is held.")
+    venues: dict[str, VenueDef] = entry(Table(Of(VenueDef)), doc="Where it is traded.")
+    brackets: dict[str, tuple[BracketDef, ...]] = entry(
+        Table(Items(Of(BracketDef), least=1)), default={}, doc="Leverage brackets by name."
+    )
+    latency: dict[str, LatencyDef] = entry(
+        Table(Of(LatencyDef)), default={}, doc="Latency profiles by name."
+    )
+    instruments: tuple[InstrumentDef, ...] = entry(Items(Of(InstrumentDef)), doc="What is traded.")
+    participants: tuple[ParticipantDef, ...] = entry(
+        Items(Of(ParticipantDef)), default=(), doc="Who trades, one by one."
+    )
+    populations: tuple[PopulationDef, ...] = entry(
+        Items(Of(PopulationDef)), default=(), doc="Who trades, by the thousand."
+    )
+    shocks: tuple[ShockDef, ...] = entry(Items(Of(ShockDef)), default=(), doc="News.")
+    outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")
