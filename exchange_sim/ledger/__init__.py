@@ -1,0 +1,1 @@
+"""Double entry in integers: the only place where balances change."""

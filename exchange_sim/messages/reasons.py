@@ -1,0 +1,171 @@
+"""Numbered reasons.  A number, once published, is never reused for another meaning.
+
+Reject reasons are grouped by the stage that refuses: 1xx gateway, 2xx instrument and filters, 3xx risk,
+4xx matching, 5xx lending, 6xx AMM, 7xx issuer, 8xx transfers.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class RejectReason(IntEnum):
+    """Why a command was refused.  Checks run in numerical order of their hundreds."""
+
+    UNKNOWN_ACCOUNT = 101
+    UNKNOWN_INSTRUMENT = 102
+    WRONG_VENUE = 103
+    MALFORMED = 104
+    RATE_LIMIT = 105
+    OUTBOX_FULL = 106
+    SESSION_DISABLED = 107
+    VENUE_DOWN = 108
+
+    INSTRUMENT_HALTED = 201
+    CANCEL_ONLY = 202
+    BAD_PRICE = 203
+    BAD_QTY = 204
+    PRICE_ABOVE_MAX = 205
+    QTY_BELOW_MIN = 206
+    QTY_ABOVE_MAX = 207
+    NOTIONAL_TOO_SMALL = 208
+    PERCENT_PRICE_ABOVE = 209
+    PERCENT_PRICE_BELOW = 210
+    MAX_NUM_ORDERS = 211
+    MAX_NUM_ALGO_ORDERS = 212
+    BAD_ICEBERG = 213
+    BAD_TRIGGER = 214
+    BAD_EXPIRY = 215
+    INVALID_COMBINATION = 216
+    NOTIONAL_TOO_LARGE = 217
+    BAD_LOT_STEP = 218
+    BAD_TICK_STEP = 219
+    AUCTION_LIMIT_ONLY = 220
+
+    INSUFFICIENT_BALANCE = 301
+    INSUFFICIENT_MARGIN = 302
+    REDUCE_ONLY_REJECTED = 303
+    ACCOUNT_REDUCE_ONLY = 304
+    ACCOUNT_IN_LIQUIDATION = 305
+    POSITION_LIMIT = 306
+    LEVERAGE_LIMIT = 307
+    BORROW_LIMIT = 308
+    NOT_COLLATERAL = 309
+    POOL_EMPTY = 310
+
+    DUPLICATE_CLIENT_ORDER_ID = 401
+    UNKNOWN_ORDER = 402
+    POST_ONLY_WOULD_CROSS = 403
+    TRIGGER_WOULD_FIRE = 404
+    NO_REFERENCE_PRICE = 405
+
+    NOTHING_TO_REPAY = 501
+
+    TRANSFER_SUSPENDED = 801
+    TRANSFER_LIMIT = 802
+    UNKNOWN_TRANSFER = 803
+    BAD_AMOUNT = 804
+
+
+class CancelReason(IntEnum):
+    """Why an open quantity left the market without trading."""
+
+    USER = 1
+    IOC = 2
+    FOK = 3
+    NO_LIQUIDITY = 4
+    STP = 5
+    MASS = 6
+    EXPIRED = 7
+    LIQUIDATION = 8
+    REDUCE_ONLY = 9
+    PRICE_BOUND = 10
+    HALT = 11
+    ADL = 12
+    DISCONNECT = 13
+    INSUFFICIENT_FUNDS = 14
+    AUCTION = 15
+
+
+class PostingKind(IntEnum):
+    """What a ledger movement is for."""
+
+    DEPOSIT = 1
+    WITHDRAWAL = 2
+    TRADE = 3
+    FEE = 4
+    REALIZED_PNL = 5
+    FUNDING = 6
+    BORROW = 7
+    REPAY = 8
+    INTEREST = 9
+    LIQUIDATION_FEE = 10
+    INSURANCE_PAYOUT = 11
+    INSURANCE_SURPLUS = 12
+    ADL = 13
+    TAKEOVER = 14
+    BAD_DEBT = 15
+    TRANSFER = 16
+    TRANSFER_FEE = 17
+    GENESIS = 18
+    DUST = 19
+
+
+class MarginBand(IntEnum):
+    """State of a unified account by its uniMMR (rulebook: portfolio margin, status bands)."""
+
+    FREE = 0
+    REMINDER = 1
+    REDUCE_ONLY = 2
+    LIQUIDATION = 3
+    LIQUIDATION_AND_CLAIM = 4
+
+
+class LiquidationAction(IntEnum):
+    """One step of a liquidation."""
+
+    CANCEL_ORDERS = 1
+    SELL_ASSET = 2
+    REDUCE_POSITION = 3
+    BUY_LIABILITY = 4
+    TAKEOVER = 5
+    ADL = 6
+
+
+class LiquidationOutcome(IntEnum):
+    """How a liquidation ended."""
+
+    RECOVERED = 1
+    CLOSED = 2
+    TAKEN_OVER = 3
+    BANKRUPT = 4
+
+
+class NoteKind(IntEnum):
+    """Remarks of participants that belong in the log, because nothing else shows their decisions."""
+
+    QUOTES_WITHDRAWN = 1
+    QUOTES_RESTORED = 2
+    QUOTES_REDUCED = 3
+    SHOCK = 4
+    OUTAGE_STARTED = 5
+    OUTAGE_ENDED = 6
+    STRATEGY_FAULT = 7
+    MARGIN_CALL_REACTION = 8
+    USER = 9
+    LIQUIDITY_SENTIMENT = 10
+
+
+class WithdrawalCause(IntEnum):
+    """Which withdrawal policy made a maker change its quotes."""
+
+    NONE = 0
+    VOLATILITY = 1
+    INVENTORY = 2
+    MARGIN = 3
+    DRAWDOWN = 4
+    INFRASTRUCTURE = 5
+    TOXICITY = 6
+    HEDGE_LOSS = 7
+    LIQUIDATION = 8
+    GROUP = 9

@@ -1,0 +1,1 @@
+"""Values that describe the market: assets, instruments, orders, positions, tiers."""

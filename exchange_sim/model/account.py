@@ -1,0 +1,93 @@
+"""State of an account that is not money: orders, positions, loans, margin.  Hot path: ``__slots__``."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Final
+
+from exchange_sim.model.order import Order
+
+
+class AccountMode(IntEnum):
+    """How an account is margined."""
+
+    CASH = 0
+    """Spot only; every order is fully paid for; never liquidated."""
+    PORTFOLIO = 1
+    """Unified account: all assets are collateral, liquidation below uniMMR 1.05 and absorbing."""
+    CROSS = 2
+    """Cross-margin futures account: liquidation when equity falls below maintenance; stops early."""
+
+
+CASH: Final = 0
+PORTFOLIO: Final = 1
+CROSS: Final = 2
+
+
+class Position:
+    """A signed holding of a perpetual.
+
+    ``qty`` is lots (negative: short); ``entry_notional`` is the signed sum of ``qty * price`` in quote
+    units that built it.  The average entry price is a report, never state.
+    """
+
+    __slots__ = ("entry_notional", "leverage", "qty")
+
+    def __init__(self) -> None:
+        self.qty = 0
+        self.entry_notional = 0
+        self.leverage = 0
+
+
+class Account:
+    """One account of one owner at one venue.
+
+    ``order_margin`` (numeraire units) is held for open orders that could open or enlarge a position;
+    ``available`` is what new orders may still use, valid while ``stale`` is False.  ``loans`` holds
+    liabilities in units; ``auto_loans`` is the part that the venue lent by itself to cover a shortfall.
+    """
+
+    __slots__ = (
+        "auto_loans",
+        "available",
+        "band",
+        "band_epoch",
+        "fee_tier",
+        "id",
+        "liquidating",
+        "loans",
+        "maker_ppm",
+        "mode",
+        "order_margin",
+        "orders",
+        "owner",
+        "positions",
+        "reduce_only_orders",
+        "stale",
+        "taker_ppm",
+        "trigger_orders",
+        "venue",
+    )
+
+    def __init__(
+        self, id: int, venue: int, owner: int, mode: int, fee_tier: int, maker: int, taker: int
+    ) -> None:
+        self.id = id
+        self.venue = venue
+        self.owner = owner
+        self.mode = mode
+        self.fee_tier = fee_tier
+        self.maker_ppm = maker
+        self.taker_ppm = taker
+        self.orders: dict[int, Order] = {}
+        self.positions: dict[int, Position] = {}
+        self.loans: dict[int, int] = {}
+        self.auto_loans: dict[int, int] = {}
+        self.order_margin = 0
+        self.available = 0
+        self.stale = True
+        self.band = 0
+        self.band_epoch = -1
+        self.liquidating = False
+        self.reduce_only_orders = 0
+        self.trigger_orders = 0

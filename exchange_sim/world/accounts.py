@@ -1,0 +1,190 @@
+"""Accounts: opening, deposits and withdrawals, margin loans, leverage, initial positions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.messages.reasons import PostingKind, RejectReason
+from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
+from exchange_sim.units import PPM
+from exchange_sim.world.adl import post_pnl
+from exchange_sim.world.margin import asset_value, available_margin
+from exchange_sim.world.settlement import change_position, repay_loan
+
+if TYPE_CHECKING:
+    from exchange_sim.world.world import World
+
+Command = tuple[int, ...]
+R = RejectReason
+EXTERNAL = 0
+
+
+def refuse(w: World, c: Command, reason: int) -> None:
+    """Refuse a command that is not about an order."""
+    w.out.append((15, c[2], c[0], int(reason)))
+
+
+def user_account(w: World, c: Command, account_id: int) -> Account | None:
+    """The account of a participant, or a refusal."""
+    if 0 <= account_id < len(w.accounts) and w.accounts[account_id].owner >= 0:
+        return w.accounts[account_id]
+    refuse(w, c, R.UNKNOWN_ACCOUNT)
+    return None
+
+
+def _amount_ok(w: World, c: Command, asset: int, amount: int) -> bool:
+    if 0 <= asset < len(w.config.assets) and amount > 0:
+        return True
+    refuse(w, c, R.BAD_AMOUNT)
+    return False
+
+
+def open_account(w: World, c: Command) -> None:
+    """Create the next account of a venue."""
+    _, _, venue, owner, mode, fee_tier = c
+    if not (0 <= venue < len(w.venues) and owner >= 0 and 0 <= mode <= 2):
+        return refuse(w, (c[0], c[1], -1), R.MALFORMED)
+    if not 0 <= fee_tier < len(w.config.venues[venue].fee_tiers):
+        return refuse(w, (c[0], c[1], -1), R.MALFORMED)
+    account = w.add_account(venue, owner, mode, fee_tier)
+    if mode == PORTFOLIO:
+        w.venues[venue].has_portfolio = True
+    w.out.append((12, account, venue, owner, mode, fee_tier))
+    return None
+
+
+def touch(w: World, account: Account) -> None:
+    """Tell the margin engine that an account's holdings changed."""
+    if account.mode != CASH:
+        account.stale = True
+        w.dirty[account.id] = True
+
+
+def deposit(w: World, c: Command) -> None:
+    """Bring an asset in from outside."""
+    _, _, account_id, asset, amount = c
+    account = user_account(w, c, account_id)
+    if account is None or not _amount_ok(w, c, asset, amount):
+        return
+    w.ledger.post(asset, EXTERNAL, account_id, amount)
+    w.out.append((10, asset, EXTERNAL, account_id, amount, int(PostingKind.DEPOSIT)))
+    touch(w, account)
+
+
+def withdraw(w: World, c: Command) -> None:
+    """Take an asset out, if it is free and not needed as margin."""
+    _, _, account_id, asset, amount = c
+    account = user_account(w, c, account_id)
+    if account is None or not _amount_ok(w, c, asset, amount):
+        return
+    reason = may_leave(w, account, asset, amount)
+    if reason:
+        return refuse(w, c, reason)
+    w.ledger.post(asset, account_id, EXTERNAL, amount)
+    w.out.append((10, asset, account_id, EXTERNAL, amount, int(PostingKind.WITHDRAWAL)))
+    touch(w, account)
+
+
+def may_leave(w: World, account: Account, asset: int, amount: int) -> int:
+    """Reason why an amount may not leave an account, or 0."""
+    if account.liquidating:
+        return R.ACCOUNT_IN_LIQUIDATION
+    if w.ledger.free(account.id, asset) < amount:
+        return R.INSUFFICIENT_BALANCE
+    if account.mode != CASH and (account.positions or account.loans):
+        value = -asset_value(w, account.venue, asset, -amount)
+        if value > available_margin(w, account):
+            return R.INSUFFICIENT_MARGIN
+    return 0
+
+
+def borrow(w: World, c: Command) -> None:
+    """Lend from the venue's margin pool against the account's free margin."""
+    _, _, account_id, asset, amount = c
+    account = user_account(w, c, account_id)
+    if account is None or not _amount_ok(w, c, asset, amount):
+        return None
+    venue = w.venues[account.venue]
+    if account.mode != PORTFOLIO:
+        return refuse(w, c, R.BORROW_LIMIT)
+    if account.liquidating:
+        return refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
+    if venue.lent[asset] + amount > venue.spec.margin_pool.get(asset, 0):
+        return refuse(w, c, R.POOL_EMPTY)
+    value = -asset_value(w, venue.id, asset, -amount)
+    table = venue.spec.collateral.get(asset)
+    counted = min(r for _, r in table.tiers) * value // PPM if table else 0
+    need = value - counted - -value * venue.spec.loan_imr_ppm // PPM
+    if need > available_margin(w, account):
+        return refuse(w, c, R.INSUFFICIENT_MARGIN)
+    w.ledger.post(asset, venue.pool, account_id, amount)
+    account.loans[asset] = account.loans.get(asset, 0) + amount
+    venue.lent[asset] += amount
+    kind = int(PostingKind.BORROW)
+    w.out.append((10, asset, venue.pool, account_id, amount, kind))
+    w.out.append((11, account_id, asset, account.loans[asset], amount, kind))
+    touch(w, account)
+    return None
+
+
+def repay(w: World, c: Command) -> None:
+    """Repay a loan from the free balance, at most what is owed."""
+    _, _, account_id, asset, amount = c
+    account = user_account(w, c, account_id)
+    if account is None or not _amount_ok(w, c, asset, amount):
+        return None
+    owed = account.loans.get(asset, 0)
+    if not owed:
+        return refuse(w, c, R.NOTHING_TO_REPAY)
+    amount = min(amount, owed)
+    if w.ledger.free(account_id, asset) < amount:
+        return refuse(w, c, R.INSUFFICIENT_BALANCE)
+    repay_loan(w, account, asset, amount)
+    return None
+
+
+def open_position(w: World, c: Command) -> None:
+    """Give two accounts opposite positions, as if they had traded at ``price`` before the start."""
+    _, _, long_id, short_id, instrument, price, qty = c
+    buyer, seller = user_account(w, c, long_id), user_account(w, c, short_id)
+    if buyer is None or seller is None:
+        return None
+    bad = not 0 <= instrument < len(w.instruments) or w.brackets[instrument] is None
+    if bad or price <= 0 or qty <= 0 or buyer is seller:
+        return refuse(w, c, R.MALFORMED)
+    inst = w.instruments[instrument]
+    if buyer.venue != inst.venue or seller.venue != inst.venue:
+        return refuse(w, c, R.WRONG_VENUE)
+    if CASH in (buyer.mode, seller.mode):
+        return refuse(w, c, R.INSUFFICIENT_MARGIN)
+    notional = price * qty * inst.unit_value
+    w.out.append((16, long_id, short_id, instrument, price, qty))
+    for account, change in ((buyer, qty), (seller, -qty)):
+        pnl = change_position(w, inst, account, change, notional)
+        if pnl:
+            post_pnl(w, account, instrument, pnl, PostingKind.GENESIS)
+        touch(w, account)
+    return None
+
+
+def set_leverage(w: World, c: Command) -> None:
+    """Choose the leverage of an account in a perpetual; refused while orders are open in it."""
+    _, _, account_id, instrument, leverage = c
+    account = user_account(w, c, account_id)
+    if account is None:
+        return None
+    if not 0 <= instrument < len(w.instruments) or (table := w.brackets[instrument]) is None:
+        return refuse(w, c, R.UNKNOWN_INSTRUMENT)
+    if w.instruments[instrument].venue != account.venue:
+        return refuse(w, c, R.WRONG_VENUE)
+    if not 1 <= leverage <= table.leverage[0]:
+        return refuse(w, c, R.LEVERAGE_LIMIT)
+    if any(order.instrument == instrument for order in account.orders.values()):
+        return refuse(w, c, R.INVALID_COMBINATION)
+    position = account.positions.get(instrument)
+    if position is None:
+        position = account.positions[instrument] = Position()
+        w.holders[instrument][account_id] = None
+    position.leverage = leverage
+    touch(w, account)
+    return None

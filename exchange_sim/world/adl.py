@@ -1,0 +1,120 @@
+"""Auto-deleveraging: profitable opposite positions are closed against one that nobody takes.
+
+Used only when the insurance fund cannot carry a position (``world.takeover``).  Candidates are ranked by
+leveraged profit (``risk.adl``), their orders in the instrument are cancelled, and both sides are settled
+at one price without fees: the bankruptcy price of the bankrupt account, so that its deficit is paid out
+of the winners' profit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.messages.reasons import CancelReason, PostingKind
+from exchange_sim.model.account import Account
+from exchange_sim.risk import adl as rules
+from exchange_sim.units import PPM
+from exchange_sim.world import orders
+from exchange_sim.world.settlement import change_position, cover_shortfall, trim_reduce_only
+
+if TYPE_CHECKING:
+    from exchange_sim.world.venue import VenueState
+    from exchange_sim.world.world import World
+
+CANDIDATES_MIN = 32
+"""Exactly ranked at least: enough that the order of the first is not decided by float rounding."""
+
+
+def deleverage(
+    w: World, venue: VenueState, bankrupt: Account, instrument: int, qty: int, price_micro: int
+) -> int:
+    """Close up to ``qty`` lots of ``bankrupt``'s position at ``price_micro``; returns the lots closed.
+
+    The allocation rule of the venue decides the shares (production queue by default).  Fewer lots are
+    closed only when there are not enough profitable opposite positions.
+    """
+    position = bankrupt.positions[instrument]
+    sign = -1 if position.qty > 0 else 1
+    candidates = _candidates(w, venue, bankrupt, instrument, sign, qty)
+    rule = rules.ADL_RULES[venue.spec.adl_rule]
+    ranks = {c.account: c.rank for c in candidates}
+    closed = 0
+    for account_id, share in rule(candidates, qty, w.seq):
+        victim = w.accounts[account_id]
+        for order in list(victim.orders.values()):
+            if order.instrument == instrument:
+                orders.cancel(w, order, int(CancelReason.ADL))
+        _close_against(w, bankrupt, victim, instrument, share, price_micro, ranks[account_id])
+        closed += share
+    return closed
+
+
+def _candidates(
+    w: World, venue: VenueState, bankrupt: Account, instrument: int, sign: int, qty: int
+) -> list[rules.AdlCandidate]:
+    """Profitable holders of the other side, exactly ranked.
+
+    The production queue never looks further than the quantity it needs, so only the top of the float
+    order is ranked exactly (with half as much again in reserve); the other rules see everybody.
+    """
+    inst, mark = w.instruments[instrument], w.marks[instrument]
+    table = w.brackets[instrument]
+    assert table is not None
+    one = w.config.assets[inst.quote].asset.scale
+    found: list[rules.AdlCandidate] = []
+    covered = 0
+    short_list = venue.spec.adl_rule == "production_queue"
+    for account_id in venue.mirror.adl_order(instrument, sign, mark / PPM):
+        account = w.accounts[account_id]
+        position = account.positions.get(instrument)
+        if position is None or position.qty * sign <= 0 or account.liquidating:
+            continue
+        if account_id == bankrupt.id:
+            continue
+        value = position.qty * mark * inst.unit_value // PPM
+        profit = value - position.entry_notional
+        if profit <= 0:
+            continue
+        wallet = w.ledger.posted[account_id][inst.quote] - account.loans.get(inst.quote, 0)
+        rank = rules.adl_rank(profit, wallet, table.maintenance(abs(value)), one)
+        held = abs(position.qty)
+        found.append(rules.AdlCandidate(account_id, held, rank, max(0, wallet + profit), profit))
+        covered += held
+        if short_list and covered > qty + qty // 2 and len(found) >= CANDIDATES_MIN:
+            break
+    return found
+
+
+def _close_against(
+    w: World, bankrupt: Account, victim: Account, instrument: int, qty: int, price: int, rank: int
+) -> None:
+    """Settle one ADL match between two accounts."""
+    inst = w.instruments[instrument]
+    notional = qty * price * inst.unit_value // PPM
+    change = -qty if bankrupt.positions[instrument].qty > 0 else qty
+    bankrupt_pnl = change_position(w, inst, bankrupt, change, notional)
+    victim_pnl = change_position(w, inst, victim, -change, notional)
+    w.out.append(
+        (35, instrument, price, qty, bankrupt.id, victim.id, victim_pnl, bankrupt_pnl, rank)
+    )
+    post_pnl(w, victim, instrument, victim_pnl, PostingKind.ADL)
+    post_pnl(w, bankrupt, instrument, bankrupt_pnl, PostingKind.ADL)
+    if victim.reduce_only_orders:
+        trim_reduce_only(w, victim, instrument)
+
+
+def post_pnl(w: World, account: Account, instrument: int, pnl: int, kind: PostingKind) -> None:
+    """Move realized PnL outside of a trade, as a posting of its own; losses may need a loan."""
+    inst = w.instruments[instrument]
+    asset, clearing = inst.quote, w.clearing[instrument]
+    row = w.ledger.posted[account.id]
+    row[asset] += pnl
+    w.ledger.posted[clearing][asset] -= pnl
+    if pnl >= 0:
+        w.out.append((10, asset, clearing, account.id, pnl, int(kind)))
+    else:
+        w.out.append((10, asset, account.id, clearing, -pnl, int(kind)))
+    if row[asset] < w.ledger.reserved[account.id][asset]:
+        cover_shortfall(w, account, asset)
+    account.stale = True
+    w.dirty[account.id] = True

@@ -1,0 +1,106 @@
+"""What a world is made of: the frozen, integer-only description from which ``World`` starts.
+
+The scenario builder makes one from TOML; tests make one by hand; the journal's header carries enough to
+make the same one again.
+"""
+
+from __future__ import annotations
+
+import attrs
+
+from exchange_sim.matching.filters import Filters
+from exchange_sim.model.instrument import Asset, Instrument
+from exchange_sim.risk.brackets import BracketTable
+from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.unified import DEFAULT_BANDS
+from exchange_sim.units import NANOS_PER_S
+
+
+@attrs.frozen
+class AssetSpec:
+    """An asset and what is known about it everywhere.
+
+    ``redemption_asset`` and ``redemption_ppm`` say what one unit is redeemed for (a staking wrapper into
+    1.08 of its underlying, a synthetic dollar into one dollar); 0 when it is not redeemable.
+    """
+
+    asset: Asset
+    redemption_asset: int = -1
+    redemption_ppm: int = 0
+
+
+@attrs.frozen
+class FeeTier:
+    """Fees in ppm of the quote value.  Rebates are not modelled: both are at least zero."""
+
+    maker_ppm: int
+    taker_ppm: int
+
+
+@attrs.frozen
+class InstrumentSpec:
+    """An instrument with its rules.
+
+    ``initial_price`` (ticks) stands in for the last trade until one happens.  ``brackets``,
+    ``index_sources`` ((instrument id, weight) pairs) and ``default_leverage`` are for perpetuals.
+    ``market_take_bound_ppm`` limits how far from the mark a market order may trade (0: no limit);
+    ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may; ``liquidation_slice`` is
+    the quote value that the engine may send per tick, ``takeover_limit`` the quote value of taken-over
+    positions beyond which they go to ADL.
+    """
+
+    instrument: Instrument
+    initial_price: int
+    filters: Filters
+    brackets: BracketTable | None = None
+    index_sources: tuple[tuple[int, int], ...] = ()
+    default_leverage: int = 20
+    market_take_bound_ppm: int = 0
+    liquidation_collar_ppm: int = 20_000
+    liquidation_slice: int = 0
+    takeover_limit: int = 0
+    protect_ppm: int = 0
+
+
+@attrs.frozen
+class VenueSpec:
+    """A venue and its risk rules.  ``collateral`` maps asset id to its haircut table.
+
+    ``insurance`` is the opening balance of the insurance fund in numeraire units; ``margin_pool`` the
+    opening cash that can be lent, by asset.  ``own_book_collateral`` False values redeemable assets at
+    what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is charged on
+    liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units) times the maximum leverage is
+    the notional behind the impact prices of the premium index.
+    """
+
+    id: int
+    name: str
+    numeraire: int
+    fee_tiers: tuple[FeeTier, ...]
+    collateral: dict[int, CollateralTable]
+    margin_pool: dict[int, int] = attrs.field(factory=dict)
+    interest_ppb_per_hour: dict[int, int] = attrs.field(factory=dict)
+    insurance: int = 0
+    bands: tuple[int, ...] = DEFAULT_BANDS
+    loan_mmr_ppm: int = 50_000
+    loan_imr_ppm: int = 100_000
+    liquidation_fee_ppm: int = 12_500
+    basis_samples: int = 30
+    funding_interval_ns: int = 8 * 3_600 * NANOS_PER_S
+    funding_cap_multiplier_ppm: int = 750_000
+    own_book_collateral: bool = True
+    collateral_sale: bool = True
+    adl: bool = True
+    transfer_fee: dict[int, int] = attrs.field(factory=dict)
+    impact_margin: int = 200_000_000
+    adl_rule: str = "production_queue"
+
+
+@attrs.frozen
+class WorldConfig:
+    """Everything that exists when a world starts.  Ids are positions in these tuples."""
+
+    start_ns: int
+    assets: tuple[AssetSpec, ...]
+    venues: tuple[VenueSpec, ...]
+    instruments: tuple[InstrumentSpec, ...]

@@ -1,0 +1,343 @@
+"""From match to money: what a fill does to ledger, positions, holds and fees.
+
+Every fill is settled completely before anything else happens.  Spot: base and quote change hands and
+each side pays its fee in the quote asset.  Perpetuals: both positions change; what a closing side
+realizes moves between its wallet and the instrument's clearing account, whose balance is therefore
+always minus the sum of all entry notionals' changes (POS-2), so that profit and loss cancel exactly.
+
+Rounding: fees are rounded down, in favour of the payer, so that what an order reserved always covers
+its fills; realized PnL is rounded down, against the account that closes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.matching.outcomes import CANCEL, REDUCE, REJECT, RESTED, TRADE, Outcome
+from exchange_sim.messages.reasons import CancelReason, PostingKind
+from exchange_sim.model.account import CASH, Account, Position
+from exchange_sim.model.enums import FLAG_REDUCE_ONLY, SELL, STOP_MARKET
+from exchange_sim.model.instrument import Instrument
+from exchange_sim.model.order import Order
+from exchange_sim.units import PPM
+
+if TYPE_CHECKING:
+    from exchange_sim.world.world import World
+
+REDUCE_ONLY = int(CancelReason.REDUCE_ONLY)
+REPAY = int(PostingKind.REPAY)
+BORROW = int(PostingKind.BORROW)
+
+
+def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> int:
+    """What must be held while ``leaves`` lots of a limit order are open.
+
+    Spot buy: quote with the taker fee, rounded up.  Spot sell: base.  Perpetual: initial margin in quote
+    units, rounded up; nothing for reduce-only orders and trigger orders, which are checked when they fire.
+    """
+    if leaves == 0:
+        return 0
+    if w.brackets[inst.id] is None:
+        if order.side == SELL:
+            return leaves * inst.lot_units
+        cost = order.price * leaves * inst.unit_value
+        return cost + -(-cost * account.taker_ppm // PPM)
+    if order.flags & FLAG_REDUCE_ONLY:
+        return 0
+    position = account.positions.get(inst.id)
+    leverage = position.leverage if position and position.leverage else 0
+    return -(-order.price * leaves * inst.unit_value // (leverage or w.specs[inst.id].default_leverage))
+
+
+def change_hold(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> None:
+    """Shrink the hold of an order to what ``leaves`` lots need; a hold never grows here."""
+    before = order.reserved
+    if not before:
+        return
+    after = hold_for(w, inst, account, order, leaves)
+    if after >= before:
+        return
+    order.reserved = after
+    if w.brackets[inst.id] is not None:
+        account.order_margin -= before - after
+    else:
+        asset = inst.base if order.side == SELL else inst.quote
+        w.ledger.reserved[account.id][asset] -= before - after
+
+
+def finish(account: Account, order: Order) -> None:
+    """Forget an order that has ended."""
+    del account.orders[order.client_order_id]
+    if order.flags & FLAG_REDUCE_ONLY:
+        account.reduce_only_orders -= 1
+    if order.trigger and order.order_type >= STOP_MARKET:
+        account.trigger_orders -= 1
+
+
+def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
+    """Turn the outcomes of one order into events and movements, in the order of happening."""
+    perpetual = w.brackets[inst.id] is not None
+    accounts = w.accounts
+    for outcome in outcomes:
+        kind = outcome[0]
+        if kind == TRADE:
+            if perpetual:
+                settle_perpetual(w, inst, outcome)
+            else:
+                settle_spot(w, inst, outcome)
+        elif kind == RESTED:
+            continue
+        elif kind == CANCEL:
+            _, order, qty, reason = outcome
+            owner = accounts[order.account]
+            release_all(w, inst, owner, order)
+            finish(owner, order)
+            w.out.append(
+                (3, order.order_id, owner.id, inst.id, order.client_order_id, qty, 0, reason)
+            )
+        elif kind == REDUCE:
+            _, order, qty, reason = outcome
+            owner = accounts[order.account]
+            change_hold(w, inst, owner, order, order.leaves)
+            w.out.append(
+                (3, order.order_id, owner.id, inst.id, order.client_order_id, qty, order.leaves, reason)
+            )
+        elif kind == REJECT:
+            _, order, reason = outcome
+            owner = accounts[order.account]
+            release_all(w, inst, owner, order)
+            finish(owner, order)
+            w.out.append((2, owner.id, inst.id, order.client_order_id, reason, 1))
+
+
+def release_all(w: World, inst: Instrument, account: Account, order: Order) -> None:
+    """Give back everything that is held for an order."""
+    if not order.reserved:
+        return
+    if w.brackets[inst.id] is not None:
+        account.order_margin -= order.reserved
+    else:
+        asset = inst.base if order.side == SELL else inst.quote
+        w.ledger.release(account.id, asset, order.reserved)
+    order.reserved = 0
+
+
+def settle_spot(w: World, inst: Instrument, outcome: Outcome) -> None:
+    """Exchange base for quote and take both fees.
+
+    The movements are written out instead of going through ``Ledger.post``: four calls cost 0.9 us a
+    fill, this block 0.35 us.  The same assertions hold at its end.
+    """
+    _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
+    accounts = w.accounts
+    maker_account, taker_account = accounts[maker.account], accounts[taker.account]
+    quote_amount = price * qty * inst.unit_value
+    base_amount = qty * inst.lot_units
+    maker_fee = quote_amount * maker_account.maker_ppm // PPM
+    taker_fee = quote_amount * taker_account.taker_ppm // PPM
+    if maker.reserved:
+        change_hold(w, inst, maker_account, maker, maker_leaves)
+    if taker.reserved:
+        change_hold(w, inst, taker_account, taker, taker_leaves)
+    posted, reserved = w.ledger.posted, w.ledger.reserved
+    base, quote = inst.base, inst.quote
+    if taker.side == SELL:
+        buyer, seller, buyer_fee, seller_fee = maker.account, taker.account, maker_fee, taker_fee
+    else:
+        buyer, seller, buyer_fee, seller_fee = taker.account, maker.account, taker_fee, maker_fee
+    bought, sold = posted[buyer], posted[seller]
+    bought[base] += base_amount
+    sold[base] -= base_amount
+    bought[quote] -= quote_amount + buyer_fee
+    sold[quote] += quote_amount - seller_fee
+    posted[w.system[inst.venue][0]][quote] += maker_fee + taker_fee
+    assert bought[quote] >= reserved[buyer][quote], f"account {buyer} overdrawn in asset {quote}"
+    assert sold[base] >= reserved[seller][base], f"account {seller} overdrawn in asset {base}"
+    _traded(
+        w, inst, outcome, (base_amount, quote_amount, maker_fee, taker_fee, 0, 0),
+        maker_account, taker_account,
+    )  # fmt: skip
+    if accounts[seller].auto_loans:
+        repay_auto(w, accounts[seller], quote)
+
+
+def _traded(
+    w: World,
+    inst: Instrument,
+    outcome: Outcome,
+    amounts: tuple[int, int, int, int, int, int],
+    maker_account: Account,
+    taker_account: Account,
+) -> None:
+    """Record the trade, end filled orders, and mark both accounts for the margin engine."""
+    _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
+    w.last_prices[inst.id] = price
+    w.out.append(
+        (
+            6, w.next_trade_id, inst.id, price, qty, taker.side, maker.order_id, taker.order_id,
+            maker.account, taker.account, *amounts, taker.flags,
+            maker.client_order_id, taker.client_order_id, maker_leaves, taker_leaves,
+        )
+    )  # fmt: skip
+    w.next_trade_id += 1
+    if maker_leaves == 0:
+        finish(maker_account, maker)
+    if taker_leaves == 0:
+        finish(taker_account, taker)
+    if maker_account.mode != CASH:
+        maker_account.stale = True
+        w.dirty[maker.account] = True
+    if taker_account.mode != CASH:
+        taker_account.stale = True
+        w.dirty[taker.account] = True
+
+
+def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
+    """Change both positions, pay realized PnL and fees, and let shrunk positions trim their orders."""
+    _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
+    maker_account, taker_account = w.accounts[maker.account], w.accounts[taker.account]
+    notional = price * qty * inst.unit_value
+    signed = qty if taker.side == SELL else -qty
+    maker_pnl = change_position(w, inst, maker_account, signed, notional)
+    taker_pnl = change_position(w, inst, taker_account, -signed, notional)
+    maker_fee = notional * maker_account.maker_ppm // PPM
+    taker_fee = notional * taker_account.taker_ppm // PPM
+    if maker.reserved:
+        change_hold(w, inst, maker_account, maker, maker_leaves)
+    if taker.reserved:
+        change_hold(w, inst, taker_account, taker, taker_leaves)
+    _traded(
+        w, inst, outcome, (0, notional, maker_fee, taker_fee, maker_pnl, taker_pnl),
+        maker_account, taker_account,
+    )  # fmt: skip
+    pay(w, inst, maker_account, maker_pnl, maker_fee)
+    pay(w, inst, taker_account, taker_pnl, taker_fee)
+    if maker_account.reduce_only_orders:
+        trim_reduce_only(w, maker_account, inst.id)
+    if taker_account.reduce_only_orders:
+        trim_reduce_only(w, taker_account, inst.id)
+
+
+def change_position(
+    w: World, inst: Instrument, account: Account, change: int, notional: int
+) -> int:
+    """Apply a signed fill of ``change`` lots worth ``notional`` and return the realized PnL.
+
+    The closed part of the entry notional is rounded so that the PnL is rounded down.
+    """
+    position = account.positions.get(inst.id)
+    if position is None:
+        position = account.positions[inst.id] = Position()
+        w.holders[inst.id][account.id] = None
+    before = position.qty
+    after = before + change
+    position.qty = after
+    signed_notional = notional if change > 0 else -notional
+    if before >= 0:
+        w.open_interest[inst.id] -= before
+    if after >= 0:
+        w.open_interest[inst.id] += after
+    if before == 0 or (before > 0) == (change > 0):
+        position.entry_notional += signed_notional
+        return 0
+    closed = min(abs(before), abs(change))
+    entry_part = -(-position.entry_notional * closed // abs(before))
+    close_part = signed_notional if closed == abs(change) else signed_notional * closed // abs(change)
+    pnl = -close_part - entry_part
+    position.entry_notional += signed_notional - close_part - entry_part
+    if after == 0 and not position.leverage:
+        del account.positions[inst.id]
+        del w.holders[inst.id][account.id]
+    return pnl
+
+
+def pay(w: World, inst: Instrument, account: Account, pnl: int, fee: int) -> None:
+    """Move realized PnL between wallet and clearing and the fee to the venue; lend what is missing."""
+    posted = w.ledger.posted
+    row, asset = posted[account.id], inst.quote
+    row[asset] += pnl - fee
+    posted[w.clearing[inst.id]][asset] -= pnl
+    posted[w.system[inst.venue][0]][asset] += fee
+    if row[asset] < w.ledger.reserved[account.id][asset]:
+        cover_shortfall(w, account, asset)
+    elif account.auto_loans and pnl > 0:
+        repay_auto(w, account, asset)
+
+
+def trim_reduce_only(w: World, account: Account, instrument: int) -> None:
+    """Cancel reduce-only quantity that the position no longer covers, oldest orders keep theirs.
+
+    Ordinary orders on the closing side count first: a single sweep may fill everything that rests, and
+    a reduce-only fill must not enlarge or turn the position (RISK-2).  Armed orders only go when the
+    position is flat; they are clipped when they fire.
+    """
+    position = account.positions.get(instrument)
+    held = position.qty if position else 0
+    closing = SELL if held > 0 else 1 - SELL
+    room = abs(held)
+    mine = [order for order in account.orders.values() if order.instrument == instrument]
+    for order in mine:
+        if order.side == closing and not order.flags & FLAG_REDUCE_ONLY and order.level is not None:
+            room -= order.leaves
+    for order in mine:
+        if not order.flags & FLAG_REDUCE_ONLY or (order.order_type >= STOP_MARKET and held):
+            continue
+        allowed = max(0, room) if order.side == closing else 0
+        if order.leaves > allowed:
+            _shrink(w, account, order, allowed)
+        room -= order.leaves
+
+
+def _shrink(w: World, account: Account, order: Order, leaves: int) -> None:
+    """Cut a reduce-only order down to ``leaves`` lots, or cancel it."""
+    engine, inst = w.engines[order.instrument], w.instruments[order.instrument]
+    out: list[Outcome] = []
+    if leaves == 0:
+        engine.cancel(order, REDUCE_ONLY, out)
+        settle(w, inst, out)
+        return
+    excess = order.leaves - leaves
+    engine.replace(order, order.price, leaves, out)
+    w.out.append(
+        (3, order.order_id, account.id, inst.id, order.client_order_id, excess, leaves, REDUCE_ONLY)
+    )
+
+
+def cover_shortfall(w: World, account: Account, asset: int) -> None:
+    """Lend an account what its wallet lacks after a loss, so that no wallet is ever negative."""
+    venue = w.venues[account.venue]
+    missing = w.ledger.reserved[account.id][asset] - w.ledger.posted[account.id][asset]
+    w.ledger.posted[account.id][asset] += missing
+    w.ledger.posted[venue.pool][asset] -= missing
+    account.loans[asset] = account.loans.get(asset, 0) + missing
+    account.auto_loans[asset] = account.auto_loans.get(asset, 0) + missing
+    venue.lent[asset] += missing
+    w.out.append((10, asset, venue.pool, account.id, missing, BORROW))
+    w.out.append((11, account.id, asset, account.loans[asset], missing, BORROW))
+
+
+def repay_auto(w: World, account: Account, asset: int) -> None:
+    """Return a loan that the venue made by itself as soon as the wallet can."""
+    owed = account.auto_loans.get(asset, 0)
+    amount = min(owed, w.ledger.free(account.id, asset))
+    if amount > 0:
+        repay_loan(w, account, asset, amount)
+
+
+def repay_loan(w: World, account: Account, asset: int, amount: int) -> None:
+    """Pay back ``amount`` of a loan from the wallet; the automatic part is paid first."""
+    venue = w.venues[account.venue]
+    w.ledger.post(asset, account.id, venue.pool, amount)
+    account.loans[asset] -= amount
+    venue.lent[asset] -= amount
+    automatic = account.auto_loans.get(asset, 0)
+    if automatic > amount:
+        account.auto_loans[asset] = automatic - amount
+    elif automatic:
+        del account.auto_loans[asset]
+    w.out.append((10, asset, account.id, venue.pool, amount, REPAY))
+    w.out.append((11, account.id, asset, account.loans[asset], -amount, REPAY))
+    if account.loans[asset] == 0:
+        del account.loans[asset]
+    w.dirty[account.id] = True
+    account.stale = True

@@ -1,0 +1,202 @@
+"""What happens to an account that is worth nothing: takeover, insurance, ADL, bad debt.
+
+An account whose equity is gone cannot be helped by selling.  In this order:
+
+1. The insurance fund can pay the deficit and carry the positions: all assets, loans and positions move
+   to the venue's takeover account at mark, and the fund pays the deficit.
+2. It cannot: positions are closed against profitable opposite ones at the bankruptcy price (ADL).
+3. Whatever deficit is left is recorded as bad debt of the venue, on an account of its own.
+
+The takeover account then sells what it holds like any account under liquidation, through the book and
+within the same rate limit; positions beyond its limit go to ADL at mark.  Once it is flat, its result
+belongs to the insurance fund.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.messages.reasons import LiquidationAction, PostingKind
+from exchange_sim.model.account import Account
+from exchange_sim.units import PPM
+from exchange_sim.world import adl
+from exchange_sim.world.margin import asset_value, position_value, requirements
+from exchange_sim.world.settlement import change_position, repay_loan
+
+if TYPE_CHECKING:
+    from exchange_sim.world.venue import VenueState
+    from exchange_sim.world.world import World
+
+
+def resolve_bankrupt(w: World, venue: VenueState, account: Account, equity: int) -> None:
+    """Take an account over whose equity is at or below zero; afterwards it owns and owes nothing."""
+    fund = capacity(w, venue)
+    deficit = -equity
+    if fund < deficit or _over_limit(w, venue, account):
+        if venue.spec.adl:
+            _adl_all(w, venue, account, deficit if fund < deficit else 0)
+    deficit = max(0, -requirements(w, account)[0])
+    _absorb(w, venue, account)
+    if deficit:
+        _pay_deficit(w, venue, account, deficit)
+
+
+def capacity(w: World, venue: VenueState) -> int:
+    """What the fund can still pay: its balance plus the equity of what it has taken over."""
+    balance = w.ledger.posted[venue.insurance][venue.numeraire]
+    return balance + min(0, requirements(w, w.accounts[venue.takeover])[0])
+
+
+def _over_limit(w: World, venue: VenueState, account: Account) -> bool:
+    """Whether taking the positions over would exceed what the venue carries in an instrument."""
+    carried = w.accounts[venue.takeover].positions
+    for instrument, position in account.positions.items():
+        limit = w.specs[instrument].takeover_limit
+        mine = carried.get(instrument)
+        total = abs(position.qty + (mine.qty if mine else 0))
+        value = total * w.marks[instrument] * w.instruments[instrument].unit_value // PPM
+        if limit and value > limit:
+            return True
+    return False
+
+
+def _adl_all(w: World, venue: VenueState, account: Account, deficit: int) -> None:
+    """Close positions by ADL at the price that makes the winners pay ``deficit``, in proportion."""
+    total = sum(abs(position_value(w, i, p)) for i, p in account.positions.items())
+    for instrument in sorted(account.positions):
+        position = account.positions[instrument]
+        if not position.qty:
+            continue
+        value = abs(position_value(w, instrument, position))
+        share = deficit * value // total if total else 0
+        lots_value = abs(position.qty) * w.instruments[instrument].unit_value
+        shift = -(-share * PPM // lots_value)
+        mark = w.marks[instrument]
+        price = max(1, mark + shift if position.qty > 0 else mark - shift)
+        lots = abs(position.qty)
+        closed = adl.deleverage(w, venue, account, instrument, lots, price)
+        if closed:
+            notional = closed * price * w.instruments[instrument].unit_value // PPM
+            w.out.append((32, account.id, int(LiquidationAction.ADL), instrument, closed, notional))
+
+
+def _absorb(w: World, venue: VenueState, account: Account) -> None:
+    """Move every position (at mark), asset and loan of an account to the takeover account."""
+    keeper = w.accounts[venue.takeover]
+    for instrument in sorted(account.positions):
+        position = account.positions[instrument]
+        qty = position.qty
+        if not qty:
+            continue
+        inst = w.instruments[instrument]
+        notional = abs(qty) * w.marks[instrument] * inst.unit_value // PPM
+        pnl = change_position(w, inst, account, -qty, notional)
+        w.out.append((37, account.id, instrument, qty, w.marks[instrument], pnl))
+        adl.post_pnl(w, account, instrument, pnl, PostingKind.TAKEOVER)
+        kept = _change_keeper(w, keeper, instrument, qty, notional)
+        if kept:
+            adl.post_pnl(w, keeper, instrument, kept, PostingKind.TAKEOVER)
+    ledger, kind = w.ledger, int(PostingKind.TAKEOVER)
+    for asset in range(ledger.asset_count):
+        amount = ledger.posted[account.id][asset]
+        if amount > 0:
+            ledger.post(asset, account.id, keeper.id, amount)
+            w.out.append((10, asset, account.id, keeper.id, amount, kind))
+    for asset in sorted(account.loans):
+        loan = account.loans[asset]
+        keeper.loans[asset] = keeper.loans.get(asset, 0) + loan
+        w.out.append((11, account.id, asset, 0, -loan, kind))
+        w.out.append((11, keeper.id, asset, keeper.loans[asset], loan, kind))
+    account.loans.clear()
+    account.auto_loans.clear()
+    account.stale = True
+    w.dirty[account.id] = True
+    venue.takeover_busy = True
+
+
+def _change_keeper(w: World, keeper: Account, instrument: int, qty: int, notional: int) -> int:
+    """Add a taken-over position; a flip of the keeper's position is split so that it stays exact."""
+    inst = w.instruments[instrument]
+    held = keeper.positions.get(instrument)
+    before = held.qty if held else 0
+    if before and (before > 0) != (qty > 0) and abs(qty) > abs(before):
+        part = notional * abs(before) // abs(qty)
+        sign = 1 if qty > 0 else -1
+        pnl = change_position(w, inst, keeper, sign * abs(before), part)
+        return pnl + change_position(w, inst, keeper, qty + before, notional - part)
+    return change_position(w, inst, keeper, qty, notional)
+
+
+def _pay_deficit(w: World, venue: VenueState, account: Account, deficit: int) -> None:
+    """The fund pays the takeover account what the bankrupt one lacked; the rest is bad debt."""
+    fund = w.ledger.posted[venue.insurance][venue.numeraire]
+    paid = min(fund, deficit)
+    if paid:
+        move_insurance(w, venue, venue.insurance, venue.takeover, paid)
+    if deficit > paid:
+        record_bad_debt(w, venue, account.id, deficit - paid)
+
+
+def move_insurance(w: World, venue: VenueState, source: int, target: int, amount: int) -> None:
+    """Post a payout of, or a surplus to, the insurance fund and record its new balance."""
+    out_of_fund = source == venue.insurance
+    kind = PostingKind.INSURANCE_PAYOUT if out_of_fund else PostingKind.INSURANCE_SURPLUS
+    w.ledger.post(venue.numeraire, source, target, amount)
+    balance = w.ledger.posted[venue.insurance][venue.numeraire]
+    w.out.append((10, venue.numeraire, source, target, amount, int(kind)))
+    change = -amount if out_of_fund else amount
+    w.out.append((34, venue.id, venue.numeraire, change, balance))
+
+
+def record_bad_debt(w: World, venue: VenueState, account: int, amount: int) -> None:
+    """Book a loss that nobody could pay on the venue's bad-debt account, in favour of the takeover."""
+    asset = venue.numeraire
+    w.ledger.post(asset, venue.bad_debt, venue.takeover, amount)
+    venue.bad_debt_total += amount
+    w.out.append((10, asset, venue.bad_debt, venue.takeover, amount, int(PostingKind.BAD_DEBT)))
+    w.out.append((36, venue.id, account, asset, amount))
+
+
+def sweep(w: World, venue: VenueState) -> None:
+    """Settle the takeover account with the insurance fund once it is flat.
+
+    Its cash beyond loans is a surplus of the fund; loans that it cannot repay are paid by the fund and,
+    when that is empty, become bad debt.
+    """
+    if not venue.takeover_busy:
+        return
+    keeper, asset = w.accounts[venue.takeover], venue.numeraire
+    row = w.ledger.posted[keeper.id]
+    for loan_asset in sorted(keeper.loans):
+        amount = min(keeper.loans[loan_asset], row[loan_asset])
+        if amount:
+            repay_loan(w, keeper, loan_asset, amount)
+    if any(p.qty for p in keeper.positions.values()) or any(l != asset for l in keeper.loans):
+        return
+    if any(row[a] and sellable(w, venue, keeper, a) for a in range(len(row)) if a != asset):
+        return
+    owed = keeper.loans.get(asset, 0)
+    if owed:
+        fund = w.ledger.posted[venue.insurance][asset]
+        paid = min(fund, owed)
+        if paid:
+            move_insurance(w, venue, venue.insurance, keeper.id, paid)
+        if owed > paid:
+            record_bad_debt(w, venue, keeper.id, owed - paid)
+        repay_loan(w, keeper, asset, owed)
+    elif row[asset]:
+        move_insurance(w, venue, keeper.id, venue.insurance, row[asset])
+    venue.takeover_busy = False
+
+
+def sellable(w: World, venue: VenueState, account: Account, asset: int) -> bool:
+    """Whether a holding is worth at least one lot of a spot market against the numeraire."""
+    instrument = venue.spot_of.get(asset)
+    if instrument is None:
+        return False
+    return w.ledger.free(account.id, asset) >= w.instruments[instrument].lot_units
+
+
+def worth(w: World, venue: VenueState, account: Account, asset: int) -> int:
+    """Value of an account's free holding at the collateral price, in numeraire units."""
+    return asset_value(w, venue.id, asset, w.ledger.free(account.id, asset))

@@ -1,0 +1,66 @@
+"""Transfers between accounts and venues: they leave now, arrive later, and can be suspended.
+
+While under way the amount belongs to the transit account, so nothing is lost when a venue stops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.messages.reasons import PostingKind, RejectReason
+from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
+
+if TYPE_CHECKING:
+    from exchange_sim.world.world import World
+
+Command = tuple[int, ...]
+R = RejectReason
+TRANSIT = 1
+
+
+def start_transfer(w: World, c: Command) -> None:
+    """Debit the sender (amount and fee) and put the amount under way."""
+    _, _, source_id, target_id, asset, amount = c
+    source, target = user_account(w, c, source_id), user_account(w, c, target_id)
+    if source is None or target is None:
+        return None
+    if not 0 <= asset < len(w.config.assets) or amount <= 0 or source is target:
+        return refuse(w, c, R.BAD_AMOUNT)
+    venue = w.venues[source.venue]
+    if not venue.transfers_enabled and target.venue != source.venue:
+        return refuse(w, c, R.TRANSFER_SUSPENDED)
+    fee = venue.spec.transfer_fee.get(asset, 0) if target.venue != source.venue else 0
+    reason = may_leave(w, source, asset, amount + fee)
+    if reason:
+        return refuse(w, c, reason)
+    w.ledger.post(asset, source_id, TRANSIT, amount)
+    w.out.append((10, asset, source_id, TRANSIT, amount, int(PostingKind.TRANSFER)))
+    if fee:
+        w.ledger.post(asset, source_id, venue.fees, fee)
+        w.out.append((10, asset, source_id, venue.fees, fee, int(PostingKind.TRANSFER_FEE)))
+    transfer = w.next_transfer
+    w.next_transfer += 1
+    w.transfers[transfer] = (target_id, asset, amount)
+    w.out.append((13, transfer, source_id, target_id, asset, amount, fee))
+    touch(w, source)
+    return None
+
+
+def finish_transfer(w: World, c: Command) -> None:
+    """Credit the receiver of a transfer that is under way."""
+    entry = w.transfers.pop(c[2], None)
+    if entry is None:
+        w.out.append((15, -1, c[0], int(R.UNKNOWN_TRANSFER)))
+        return
+    target_id, asset, amount = entry
+    w.ledger.post(asset, TRANSIT, target_id, amount)
+    w.out.append((10, asset, TRANSIT, target_id, amount, int(PostingKind.TRANSFER)))
+    w.out.append((14, c[2], target_id, asset, amount))
+    touch(w, w.accounts[target_id])
+
+
+def set_transfers(w: World, c: Command) -> None:
+    """Suspend or resume transfers out of a venue."""
+    venue = w.venues[c[2]]
+    venue.transfers_enabled = bool(c[3])
+    w.out.append((25, venue.id, c[3]))

@@ -1,0 +1,66 @@
+"""State of one venue: its prices, its liquidation queue and the columnar mirror of its accounts."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from exchange_sim.risk.funding import PremiumAverage
+from exchange_sim.risk.marks import BasisWindow
+from exchange_sim.risk.mirror import Mirror
+
+if TYPE_CHECKING:
+    from exchange_sim.world.config import VenueSpec, WorldConfig
+    from exchange_sim.world.world import World
+
+
+class VenueState:
+    """What a venue knows beyond its books.
+
+    ``queue`` holds the ids of accounts under liquidation in the order in which they are served;
+    ``budget[instrument]`` is what the liquidation engine may still send in the current slot.
+    """
+
+    def __init__(self, spec: VenueSpec, config: WorldConfig, world: World) -> None:
+        self.spec = spec
+        self.id = spec.id
+        self.numeraire = spec.numeraire
+        system = world.system[spec.id]
+        self.fees, self.insurance, self.pool, self.takeover, self.bad_debt = system
+        own = [s for s in config.instruments if s.instrument.venue == spec.id]
+        self.spots = [s.instrument.id for s in own if s.brackets is None]
+        self.perps = [s.instrument.id for s in own if s.brackets is not None]
+        self.spot_of = {
+            config.instruments[i].instrument.base: i
+            for i in self.spots
+            if config.instruments[i].instrument.quote == spec.numeraire
+        }
+        self.asset_prices = [0] * len(config.assets)
+        self.reference_prices = [0] * len(config.assets)
+        self.basis = {i: BasisWindow(spec.basis_samples) for i in self.perps}
+        self.premiums = {i: PremiumAverage() for i in self.perps}
+        self.last_funding_ppb = dict.fromkeys(self.perps, 0)
+        self.last_interest_ns = config.start_ns
+        self.queue: deque[int] = deque()
+        self.steps: dict[int, int] = {}
+        self.budget: dict[int, int] = {}
+        self.transfers_enabled = True
+        self.mark_epoch = 0
+        self.insurance_exhausted = False
+        self.lent = [0] * len(config.assets)
+        self.bad_debt_total = 0
+        self.gtd: list[tuple[int, int, int]] = []
+        self.takeover_busy = False
+        self.has_portfolio = False
+        self.banded: dict[int, bool] = {}
+        self.seen_epoch: dict[int, int] = {}
+        perpetuals = [
+            (s.instrument.id, s.instrument.unit_value, s.brackets) for s in own if s.brackets is not None
+        ]
+        self.mirror = Mirror(
+            spec.numeraire, spec.collateral, spec.loan_mmr_ppm, len(config.assets), perpetuals
+        )
+
+    def liquidations_pending(self) -> bool:
+        """Whether an account waits for liquidation or the takeover account holds a position."""
+        return bool(self.queue) or self.takeover_busy
