@@ -1,0 +1,1 @@
+"""Reference strategies: market makers, withdrawal policies, arbitrage; plug-ins like any other."""

@@ -1,0 +1,197 @@
+"""One market of a maker: its parameters, what the maker believes it is worth, and its ladder."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import attrs
+
+from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.strategy.api import BookView, Market, Strategy
+from exchange_sim.units import NANOS_PER_S
+from strategies.quotes import QuoteSide, ladder_prices
+
+_VOL_WINDOW_S: Final = 60.0
+_VOL_MIN: Final = 0.1
+_SCALE_CHANGE: Final = 0.1
+"""Relative change of a scale that is worth new quotes."""
+
+
+@attrs.frozen
+class PairParams:
+    """One market that a maker quotes.
+
+    ``depth_usd`` is D1, the calm bid notional within 1 % x ``beta`` of the whole book; the maker
+    rests ``share`` of it on each side.  ``calm_vol_bp`` is the calm volatility of one minute.
+    ``lead_beta`` is the part of the lead market's move that quotes follow at once (0: none);
+    ``sibling`` is the same asset elsewhere.  ``inventory_limit_d1`` is divided by beta squared.
+    ``every``: quoted each so many wake-ups. ``initial_price`` opens an empty book.
+    """
+
+    symbol: str
+    depth_usd: float
+    initial_price: float = 0.0
+    beta: float = 1.0
+    is_major: bool = False
+    share: float = 0.1
+    half_spread_bp: float = 1.0
+    calm_vol_bp: float = 4.0
+    lead_beta: float = 0.0
+    sibling: str = ""
+    inventory_limit_d1: float = 3.0
+    every: int = 1
+
+
+class Pair:
+    """State of one market; ``fair_ticks`` is 0.0 until a price is known.
+
+    ``own_vol`` is the 60 s exponentially weighted volatility over calm, ``inventory`` a signed
+    fraction of the limit, ``variance`` is in bp^2 per second.
+    """
+
+    __slots__ = (
+        "asks",
+        "base_lots",
+        "bids",
+        "fair_ticks",
+        "index",
+        "inventory",
+        "is_major",
+        "last_lead",
+        "last_mid",
+        "last_ns",
+        "level_lots",
+        "limit_lots",
+        "market",
+        "min_notional_ticks",
+        "offsets_bp",
+        "own_vol",
+        "params",
+        "quoted",
+        "sibling",
+        "toxicity",
+        "variance",
+        "volume",
+    )
+
+    def __init__(
+        self, owner: Strategy, params: PairParams, index: int, offsets_bp: tuple[float, ...]
+    ) -> None:
+        self.params = params
+        self.index = index
+        self.is_major = params.is_major
+        self.market = market = owner.market(params.symbol)
+        self.sibling: Market | None = owner.market(params.sibling) if params.sibling else None
+        self.offsets_bp = tuple(offset * params.beta for offset in offsets_bp)
+        self.bids = QuoteSide(owner, market, BUY, len(offsets_bp))
+        self.asks = QuoteSide(owner, market, SELL, len(offsets_bp))
+        self.fair_ticks = self.last_mid = self.last_lead = 0.0
+        self.last_ns = 0
+        self.variance = params.calm_vol_bp**2 / _VOL_WINDOW_S
+        self.own_vol = 1.0
+        self.inventory = self.toxicity = 0.0
+        self.level_lots: list[float] = []
+        self.limit_lots = 1.0
+        self.base_lots = 0
+        self.min_notional_ticks = market.min_notional / (market.tick * market.lot)
+        self.quoted = (0.0, 0.0, -1.0, -1.0)
+        self.volume = (0, 0)
+
+    def start(self, fair_ticks: float, weights: tuple[float, ...], position_lots: int) -> None:
+        """Fix sizes in lots at the first known price; ``weights`` are parts of the share."""
+        p = self.params
+        self.fair_ticks = self.last_mid = fair_ticks
+        d1_lots = p.depth_usd / self.lot_value()
+        self.level_lots = [weight * p.share * d1_lots for weight in weights]
+        self.limit_lots = max(1.0, p.inventory_limit_d1 * p.share * d1_lots / p.beta**2)
+        self.base_lots = position_lots
+
+    def min_lots(self) -> int:
+        """Smallest order that the venue takes at the fair value."""
+        return max(1, math.ceil(self.min_notional_ticks / self.fair_ticks))
+
+    def lot_value(self) -> float:
+        """Quote value of one lot at the fair value."""
+        return self.fair_ticks * self.market.tick * self.market.lot
+
+    def anchor(self, book: BookView) -> float:
+        """Where this market trades now, in ticks: the mid, or the last trade in a huge spread."""
+        bid, ask = book.bid_ticks, book.ask_ticks
+        if bid and ask:
+            mid = (bid + ask) * 0.5
+            if ask - bid <= mid * 0.02 * self.params.beta or not book.last_ticks:
+                return mid
+            return float(min(max(book.last_ticks, bid), ask))
+        if book.last_ticks:
+            last = book.last_ticks
+            return float(max(last, bid) if bid else min(last, ask) if ask else last)
+        return self.fair_ticks
+
+    def observe(self, book: BookView, now_ns: int, lead_mid: float, follow_s: float) -> float:
+        """Move the fair value with the lead and the own market; seconds since the last call."""
+        seconds = (now_ns - self.last_ns) / NANOS_PER_S
+        self.last_ns = now_ns
+        anchor = self.anchor(book)
+        if self.last_lead and lead_mid and self.params.lead_beta:
+            self.fair_ticks *= math.exp(self.params.lead_beta * math.log(lead_mid / self.last_lead))
+        self.last_lead = lead_mid
+        self.fair_ticks += (anchor - self.fair_ticks) * -math.expm1(-seconds / follow_s)
+        if seconds > 0.0:
+            move_bp = 10_000.0 * math.log(anchor / self.last_mid)
+            gain = -math.expm1(-seconds / _VOL_WINDOW_S)
+            self.variance += gain * (move_bp * move_bp / seconds - self.variance)
+            vol = math.sqrt(self.variance * _VOL_WINDOW_S) / self.params.calm_vol_bp
+            self.own_vol = max(vol, _VOL_MIN)
+        self.last_mid = anchor
+        return seconds
+
+    def link(self, sibling_mid: float, rate: float, gap_scale: float) -> None:
+        """Follow the same asset elsewhere: by ``rate`` for small gaps, hardly beyond the scale.
+
+        ``sibling_mid`` is in this market's ticks.  A maker that sees a huge gap believes its own
+        venue.
+        """
+        gap = math.log(sibling_mid / self.fair_ticks)
+        width = gap / (gap_scale * self.params.beta)
+        self.fair_ticks *= math.exp(min(1.0, rate) * gap * math.exp(-width * width))
+
+    def requote(
+        self, shift: float, half: float, bid: float, ask: float, fraction: float, now_ns: int
+    ) -> int:
+        """Bring the ladder in line, if anything moved enough; returns messages sent.
+
+        ``shift`` of the centre and ``half`` spread in bp; ``bid`` and ``ask`` scale the sizes; a
+        level moves when it is off by ``fraction`` of its distance.  The side that moves away goes
+        first, so that the other one does not run into it.
+        """
+        changed = self.bids.collect() | self.asks.collect()
+        step = self.fair_ticks / 10_000.0
+        centre = self.fair_ticks + shift * step
+        old_centre, old_half, old_bid, old_ask = self.quoted
+        if (
+            not (changed or self.bids.is_short or self.asks.is_short)
+            and abs(centre - old_centre) <= fraction * half * step
+            and abs(half - old_half) <= fraction * old_half
+            and abs(bid - old_bid) <= _SCALE_CHANGE * old_bid
+            and abs(ask - old_ask) <= _SCALE_CHANGE * old_ask
+        ):
+            return 0
+        self.quoted = (centre, half, bid, ask)
+        tolerances = [fraction * step * (half + offset) for offset in self.offsets_bp]
+        sides = ((self.bids, bid), (self.asks, ask))
+        sent = 0
+        for side, scale in sides if centre <= old_centre else sides[::-1]:
+            prices = ladder_prices(side.side, centre, half, self.offsets_bp)
+            sizes = [lots * scale for lots in self.level_lots]
+            sent += side.quote(prices, sizes, tolerances, self.min_lots(), now_ns)
+        return sent
+
+    def measure_flow(self, book: BookView, kept: float) -> None:
+        """Update ``toxicity``: |buys - sells| over volume of aggressors, decaying by ``kept``."""
+        old_buy, old_sell = self.volume
+        self.volume = (book.buy_lots, book.sell_lots)
+        buy, sell = book.buy_lots - old_buy, book.sell_lots - old_sell
+        if buy + sell:
+            now = abs(buy - sell) / (buy + sell)
+            self.toxicity = self.toxicity * kept + now * (1.0 - kept)

@@ -1,0 +1,177 @@
+"""What a withdrawal policy is, and how several of them act together on one maker.
+
+A policy turns conditions into a scale between 0 and 1 for the bid and ask sizes of a pair; several
+policies are combined by the minimum.  A scale falls at once and returns in stages: only after the
+trigger has cleared by a margin (hysteresis), then with a half-life.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from exchange_sim.messages.reasons import NoteKind, WithdrawalCause
+from exchange_sim.units import PPM
+
+_STAGES: Final = (0.9, 0.5, 0.2, 0.1, 0.05)
+"""Crossing one of these mean scales is worth a note in the log."""
+_CLEARANCE: Final = 1.1
+"""A stage is left upwards only this factor above its edge."""
+
+
+class Conditions:
+    """What a maker knows about the world and its own account at one wake-up.
+
+    ``market_vol`` is realised over calm volatility, ``drawdown`` a fraction of capital, ``ack_ns``
+    the recent order-acknowledgement delay, ``hedge_lost_ns`` when auto-deleveraging last hit the
+    account (0: never).
+    """
+
+    __slots__ = ("ack_ns", "drawdown", "hedge_lost_ns", "market_vol", "now_ns", "outage", "uni_mmr")
+
+    def __init__(self) -> None:
+        self.now_ns = 0
+        self.market_vol = 1.0
+        self.uni_mmr = math.inf
+        self.drawdown = 0.0
+        self.outage = False
+        self.ack_ns = 0
+        self.hedge_lost_ns = 0
+
+
+class Quoted(Protocol):
+    """The part of a maker's pair that policies look at.
+
+    ``index`` counts the maker's pairs from 0, ``own_vol`` is realised over calm volatility of this
+    book, ``inventory`` a signed fraction of its limit, ``toxicity`` an order-flow imbalance in [0,
+    1].
+    """
+
+    index: int
+    is_major: bool
+    own_vol: float
+    inventory: float
+    toxicity: float
+
+
+class StagedReturn:
+    """A scale that falls at once and, when its target has cleared a band, rises slowly."""
+
+    __slots__ = ("_returning", "_time_ns", "value")
+
+    def __init__(self) -> None:
+        self.value = 1.0
+        self._time_ns = 0
+        self._returning = False
+
+    def step(self, target: float, now_ns: int, half_life_ns: float, band: float = 0.0) -> float:
+        """The scale at ``now_ns``; ``band`` is the relative excess that starts a return."""
+        value = self.value
+        if target < value:
+            self.value = target
+            self._returning = False
+        elif self._returning or target > value * (1.0 + band):
+            self._returning = True
+            share = 1.0 - 2.0 ** ((self._time_ns - now_ns) / half_life_ns)
+            self.value = value + (target - value) * share
+        self._time_ns = now_ns
+        return self.value
+
+
+class Policy:
+    """Base: the maker calls ``update`` once per wake-up, then ``bid`` and ``ask`` for each pair."""
+
+    cause = WithdrawalCause.NONE
+
+    def update(self, conditions: Conditions) -> None:
+        """Take in the maker-wide conditions."""
+
+    def bid(self, pair: Quoted) -> float:
+        """Scale of the bid sizes of a pair."""
+        raise NotImplementedError
+
+    def ask(self, pair: Quoted) -> float:
+        """Scale of the ask sizes of a pair, asked for after ``bid``; by default the same."""
+        return self.bid(pair)
+
+
+class AccountPolicy(Policy):
+    """Base of policies that treat all pairs alike: ``update`` sets both scales."""
+
+    def __init__(self) -> None:
+        self.bid_scale = StagedReturn()
+        self.ask_scale = self.bid_scale
+
+    def bid(self, pair: Quoted) -> float:
+        """The same for all pairs."""
+        del pair
+        return self.bid_scale.value
+
+    def ask(self, pair: Quoted) -> float:
+        """The same for all pairs."""
+        del pair
+        return self.ask_scale.value
+
+
+class PolicySet:
+    """Several policies as one: the smallest scale of each side wins.
+
+    No maker vanishes altogether except where a policy cancels a side: between 0 and ``floor`` a
+    scale is lifted to ``floor``.  Without policies (the mechanism is switched off) every scale is
+    1.
+    """
+
+    def __init__(self, policies: Sequence[Policy], floor: float = 0.0) -> None:
+        self._policies = tuple(policies)
+        self._floor = floor
+        self._stage = 0
+        self._sum = 0.0
+        self._pairs = 0
+        self._votes = dict.fromkeys(WithdrawalCause, 0.0)
+
+    def update(self, conditions: Conditions) -> None:
+        """Begin a wake-up."""
+        self._sum = 0.0
+        self._pairs = 0
+        self._votes = dict.fromkeys(WithdrawalCause, 0.0)
+        for policy in self._policies:
+            policy.update(conditions)
+
+    def scales(self, pair: Quoted) -> tuple[float, float]:
+        """Bid and ask scale of a pair."""
+        bid = ask = 1.0
+        cause = WithdrawalCause.NONE
+        for policy in self._policies:
+            scale = policy.bid(pair)
+            if scale < bid:
+                bid, cause = scale, policy.cause
+            ask = min(ask, policy.ask(pair))
+        self._sum += bid
+        self._pairs += 1
+        self._votes[cause] += 1.0 - bid
+        floor = self._floor
+        return (
+            floor if 0.0 < bid < floor else bid,
+            floor if 0.0 < ask < floor else ask,
+        )
+
+    def change(self) -> tuple[NoteKind, WithdrawalCause, int] | None:
+        """What to note at the end of a wake-up: kind, main cause, mean bid scale in ppm.
+
+        ``None`` unless the mean scale over the maker's pairs crossed a stage (90, 50, 20, 10, 5 %).
+        """
+        if not self._pairs:
+            return None
+        mean = self._sum / self._pairs
+        before, stage = self._stage, self._stage
+        while stage < len(_STAGES) and mean < _STAGES[stage]:
+            stage += 1
+        while stage and mean >= min(1.0, _STAGES[stage - 1] * _CLEARANCE):
+            stage -= 1
+        self._stage = stage
+        if stage == before:
+            return None
+        cause = max(self._votes, key=self._votes.__getitem__) if stage else WithdrawalCause.NONE
+        kind = NoteKind.QUOTES_REDUCED if mean >= 0.1 else NoteKind.QUOTES_WITHDRAWN
+        return (NoteKind.QUOTES_RESTORED if stage < before else kind), cause, round(mean * PPM)
