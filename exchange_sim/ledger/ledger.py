@@ -1,13 +1,13 @@
 """The ledger: every movement takes from one account what it gives to another.
 
-Accounts are dense integers; system accounts (fees, insurance, margin pool, clearing, dust, the outside
-world) are accounts like any other.  An account has a posted balance and a reserved part of it per
-asset; ``free = posted - reserved``.  User accounts never go below zero in either; accounts opened with
-``may_overdraw`` (the outside world, the clearing accounts of perpetuals, bad debt) may, so that the sum
-over all accounts of every asset is exactly zero at any moment (LED-1).
+Accounts are dense integers; system accounts (fees, insurance, margin pool, clearing, dust, the
+outside world) are accounts like any other.  An account has a posted balance and a reserved part of
+it per asset; ``free = posted - reserved``.  User accounts never go below zero in either; accounts
+opened with ``may_overdraw`` (the outside world, the clearing accounts of perpetuals, bad debt) may,
+so that the sum over all accounts of every asset is exactly zero at any moment (LED-1).
 
-Rows are plain lists indexed by asset: reading or changing one balance costs about 40 ns, a dict keyed
-by (account, asset) 110 ns.
+Rows are plain lists indexed by asset: reading or changing one balance costs about 40 ns, a dict
+keyed by (account, asset) 110 ns.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Ledger:
     def post(self, asset: int, source: int, target: int, amount: int) -> None:
         """Move ``amount`` units.  A negative amount or an overdraft is a defect of the caller.
 
-        Runtime complexity: O(1).  Raises ``AssertionError``; the caller checks affordability before.
+        Runtime complexity: O(1).  Raises ``AssertionError``; the caller checks affordability
+        before.
         """
         assert amount >= 0, "a posting moves a non-negative amount"
         row = self.posted[source]
@@ -51,7 +52,9 @@ class Ledger:
         )
 
     def reserve(self, account: int, asset: int, amount: int) -> bool:
-        """Hold ``amount`` units of the free balance for an order; False when there is not enough."""
+        """Hold ``amount`` units of the free balance for an order; False when there is not
+        enough.
+        """
         held = self.reserved[account]
         if self.posted[account][asset] - held[asset] < amount:
             return False
@@ -62,14 +65,18 @@ class Ledger:
         """Return a reservation, in whole or in part."""
         held = self.reserved[account]
         held[asset] -= amount
-        assert 0 <= held[asset], f"account {account} released more of asset {asset} than it reserved"
+        assert held[asset] >= 0, (
+            f"account {account} released more of asset {asset} than it reserved"
+        )
 
     def total(self, asset: int) -> int:
         """Sum over all accounts; zero at any moment.  O(accounts)."""
         return sum(row[asset] for row in self.posted)
 
     def check(self) -> Iterator[str]:
-        """Every violation of LED-1 and LED-3, as a sentence.  O(accounts * assets), changes nothing."""
+        """Every violation of LED-1 and LED-3, as a sentence.  O(accounts * assets), changes
+        nothing.
+        """
         for asset in range(self.asset_count):
             if total := self.total(asset):
                 yield f"LED-1: postings of asset {asset} sum to {total}, not to zero"

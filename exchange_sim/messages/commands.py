@@ -42,7 +42,9 @@ class CancelOrder(Message):
 
 @command(3)
 class ReplaceOrder(Message):
-    """Change an open order.  ``price`` 0 keeps the price; ``qty`` is the new open quantity, -1 keeps it."""
+    """Change an open order.  ``price`` 0 keeps the price; ``qty`` is the new open quantity, -1
+    keeps it.
+    """
 
     time_ns: Nanos
     account: AccountId
@@ -163,7 +165,9 @@ class Repay(Message):
 
 @command(25)
 class OpenPosition(Message):
-    """Initial state: a long and a short account hold ``qty`` of a perpetual since a trade at ``price``."""
+    """Initial state: a long and a short account hold ``qty`` of a perpetual since a trade at
+    ``price``.
+    """
 
     time_ns: Nanos
     long_account: AccountId
@@ -175,7 +179,9 @@ class OpenPosition(Message):
 
 @command(26)
 class StartTransfer(Message):
-    """Send an asset to another account, possibly on another venue; it arrives with ``FinishTransfer``."""
+    """Send an asset to another account, possibly on another venue; it arrives with
+    ``FinishTransfer``.
+    """
 
     time_ns: Nanos
     from_account: AccountId
@@ -211,9 +217,20 @@ class SetLeverage(Message):
     leverage: int
 
 
+@command(30)
+class FundInsurance(Message):
+    """Pay into the insurance fund of a venue from outside, in its numeraire."""
+
+    time_ns: Nanos
+    venue: VenueId
+    amount: Amount
+
+
 @command(40)
 class Note(Message):
-    """A remark for the log; changes no state.  The meaning of ``a`` and ``b`` depends on ``kind``."""
+    """A remark for the log; changes no state.  The meaning of ``a`` and ``b`` depends on
+    ``kind``.
+    """
 
     time_ns: Nanos
     account: AccountId

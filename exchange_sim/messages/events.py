@@ -1,12 +1,21 @@
 """What happened.  What is not here did not happen.
 
 A second bookkeeper can rebuild every balance from ``Traded`` and ``LedgerPosted`` alone: ``Traded``
-carries the amounts that its two sides exchanged, every other movement of money is a ``LedgerPosted``.
+carries the amounts that its two sides exchanged, every other movement of money is a
+``LedgerPosted``.
 """
 
 from __future__ import annotations
 
-from exchange_sim.ids import AccountId, AssetId, ClientOrderId, InstrumentId, OrderId, TradeId, VenueId
+from exchange_sim.ids import (
+    AccountId,
+    AssetId,
+    ClientOrderId,
+    InstrumentId,
+    OrderId,
+    TradeId,
+    VenueId,
+)
 from exchange_sim.messages.reasons import (
     CancelReason,
     LiquidationAction,
@@ -53,7 +62,9 @@ class OrderRejected(Message):
 
 @event(3)
 class OrderCanceled(Message):
-    """``qty`` open lots left the market without trading; ``leaves`` stay open (0: the order has ended)."""
+    """``qty`` open lots left the market without trading; ``leaves`` stay open (0: the order has
+    ended).
+    """
 
     order_id: OrderId
     account: AccountId
@@ -92,9 +103,9 @@ class OrderTriggered(Message):
 class Traded(Message):
     """A resting and an incoming order were matched at the resting order's price.
 
-    ``base_amount`` and ``quote_amount`` change hands for spot; for a perpetual ``base_amount`` is 0 and
-    ``quote_amount`` is the notional.  Fees are in the quote asset; realized PnL (perpetuals) is moved
-    between the account and the instrument's clearing account.
+    ``base_amount`` and ``quote_amount`` change hands for spot; for a perpetual ``base_amount`` is 0
+    and ``quote_amount`` is the notional.  Fees are in the quote asset; realized PnL (perpetuals) is
+    moved between the account and the instrument's clearing account.
     """
 
     trade_id: TradeId
@@ -196,7 +207,9 @@ class PositionOpened(Message):
 
 @event(20)
 class MarkPriceUpdated(Message):
-    """Prices of a perpetual in micro-ticks (ticks * 1,000,000); ``open_interest`` counts one side."""
+    """Prices of a perpetual in micro-ticks (ticks * 1,000,000); ``open_interest`` counts one
+    side.
+    """
 
     instrument: InstrumentId
     mark: int
@@ -208,7 +221,9 @@ class MarkPriceUpdated(Message):
 
 @event(21)
 class AssetPriceUpdated(Message):
-    """Collateral price of an asset on a venue, in millionths of a numeraire unit per whole asset."""
+    """Collateral price of an asset on a venue, in millionths of a numeraire unit per whole
+    asset.
+    """
 
     venue: VenueId
     asset: AssetId
@@ -251,7 +266,9 @@ class TransfersSwitched(Message):
 
 @event(30)
 class MarginBandChanged(Message):
-    """A unified account moved to another band; ``uni_mmr_ppm`` is adjusted equity over maintenance."""
+    """A unified account moved to another band; ``uni_mmr_ppm`` is adjusted equity over
+    maintenance.
+    """
 
     account: AccountId
     band: MarginBand

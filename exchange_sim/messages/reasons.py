@@ -1,7 +1,7 @@
 """Numbered reasons.  A number, once published, is never reused for another meaning.
 
-Reject reasons are grouped by the stage that refuses: 1xx gateway, 2xx instrument and filters, 3xx risk,
-4xx matching, 5xx lending, 6xx AMM, 7xx issuer, 8xx transfers.
+Reject reasons are grouped by the stage that refuses: 1xx gateway, 2xx instrument and filters, 3xx
+risk, 4xx matching, 5xx lending, 6xx AMM, 7xx issuer, 8xx transfers.
 """
 
 from __future__ import annotations
@@ -142,7 +142,9 @@ class LiquidationOutcome(IntEnum):
 
 
 class NoteKind(IntEnum):
-    """Remarks of participants that belong in the log, because nothing else shows their decisions."""
+    """Remarks of participants that belong in the log, because nothing else shows their
+    decisions.
+    """
 
     QUOTES_WITHDRAWN = 1
     QUOTES_RESTORED = 2

@@ -1,10 +1,10 @@
 """The registry of message types: one declaration yields codec, tables, documentation and fuzzers.
 
-A message class is declared with ``@command(type_id)`` or ``@event(type_id)``.  All of its fields are
-integers of at most 64 bits; the annotation names the unit (``Ticks``, ``Lots``, ``Amount`` ...) or the
-enumeration (``Side``, ``RejectReason`` ...).  On the hot path a command is the tuple
-``(type_id, time_ns, *fields)`` and an event the tuple ``(type_id, *fields)``: building a tuple costs 25 ns,
-a frozen attrs object 310 ns.
+A message class is declared with ``@command(type_id)`` or ``@event(type_id)``.  All of its fields
+are integers of at most 64 bits; the annotation names the unit (``Ticks``, ``Lots``, ``Amount`` ...)
+or the enumeration (``Side``, ``RejectReason`` ...).  On the hot path a command is the tuple
+``(type_id, time_ns, *fields)`` and an event the tuple ``(type_id, *fields)``: building a tuple
+costs 25 ns, a frozen attrs object 310 ns.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ def _register(
 ) -> Callable[[type[_M]], type[_M]]:
     def wrap(cls: type[_M]) -> type[_M]:
         if type_id in table:
-            raise ValueError(f"type id {type_id} of {cls.__name__} is taken by {table[type_id].__name__}")
+            raise ValueError(
+                f"type id {type_id} of {cls.__name__} is taken by {table[type_id].__name__}"
+            )
         made = attrs.frozen(cls)
         made.type_id = type_id
         made.is_command = is_command

@@ -1,4 +1,6 @@
-"""State of an account that is not money: orders, positions, loans, margin.  Hot path: ``__slots__``."""
+"""State of an account that is not money: orders, positions, loans, margin.  Hot path:
+``__slots__``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ class AccountMode(IntEnum):
     PORTFOLIO = 1
     """Unified account: all assets are collateral, liquidation below uniMMR 1.05 and absorbing."""
     CROSS = 2
-    """Cross-margin futures account: liquidation when equity falls below maintenance; stops early."""
+    """Cross-margin futures account: liquidation when equity falls below maintenance; stops
+    early.
+    """
 
 
 CASH: Final = 0
@@ -27,8 +31,8 @@ CROSS: Final = 2
 class Position:
     """A signed holding of a perpetual.
 
-    ``qty`` is lots (negative: short); ``entry_notional`` is the signed sum of ``qty * price`` in quote
-    units that built it.  The average entry price is a report, never state.
+    ``qty`` is lots (negative: short); ``entry_notional`` is the signed sum of ``qty * price`` in
+    quote units that built it.  The average entry price is a report, never state.
     """
 
     __slots__ = ("entry_notional", "leverage", "qty")
@@ -42,9 +46,10 @@ class Position:
 class Account:
     """One account of one owner at one venue.
 
-    ``order_margin`` (numeraire units) is held for open orders that could open or enlarge a position;
-    ``available`` is what new orders may still use, valid while ``stale`` is False.  ``loans`` holds
-    liabilities in units; ``auto_loans`` is the part that the venue lent by itself to cover a shortfall.
+    ``order_margin`` (numeraire units) is held for open orders that could open or enlarge a
+    position; ``available`` is what new orders may still use, valid while ``stale`` is False.
+    ``loans`` holds liabilities in units; ``auto_loans`` is the part that the venue lent by itself
+    to cover a shortfall.
     """
 
     __slots__ = (

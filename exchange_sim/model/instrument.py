@@ -1,4 +1,6 @@
-"""Assets, venues and instruments: frozen configuration of a world, with integer scales worked out."""
+"""Assets, venues and instruments: frozen configuration of a world, with integer scales worked
+out.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ class Asset:
 
 @attrs.frozen
 class Instrument:
-    """Something that is traded on one venue, in ticks of ``tick_size`` quote per base and lots of base.
+    """Something that is traded on one venue, in ticks of ``tick_size`` quote per base and lots of
+    base.
 
-    ``unit_value`` is the number of quote units in one tick times one lot, and ``lot_units`` the number
-    of base units in one lot: both are whole numbers, so ``price * qty * unit_value`` is exact money.
+    ``unit_value`` is the number of quote units in one tick times one lot, and ``lot_units`` the
+    number of base units in one lot: both are whole numbers, so ``price * qty * unit_value`` is
+    exact money.
     """
 
     id: int
@@ -57,8 +61,8 @@ class Instrument:
     ) -> Instrument:
         """Work out the integer scales.
 
-        Raises ``ValueError`` when a lot is not a whole number of base units or when a tick times a lot is
-        not a whole number of quote units: prices and fills could not be settled exactly.
+        Raises ``ValueError`` when a lot is not a whole number of base units or when a tick times a
+        lot is not a whole number of quote units: prices and fills could not be settled exactly.
         """
         if tick_size <= 0 or lot_size <= 0:
             raise ValueError(f"{symbol}: tick_size and lot_size must be above zero")

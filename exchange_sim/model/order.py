@@ -12,11 +12,11 @@ from typing import Any
 class Order:
     """One order of one account in one instrument.
 
-    ``qty``, ``leaves``, ``shown`` and ``display`` are lots; ``price`` and ``trigger`` are ticks (0 when
-    the order has none).  ``leaves`` is everything still open, hidden part included; ``shown`` is what the
-    book displays (equal to ``leaves`` unless ``display`` is positive).  ``reserved`` is what the ledger
-    or the margin engine holds for the order, in units of the asset it would pay with.  ``level`` belongs
-    to the book and is ``None`` while the order does not rest.
+    ``qty``, ``leaves``, ``shown`` and ``display`` are lots; ``price`` and ``trigger`` are ticks (0
+    when the order has none).  ``leaves`` is everything still open, hidden part included; ``shown``
+    is what the book displays (equal to ``leaves`` unless ``display`` is positive).  ``reserved`` is
+    what the ledger or the margin engine holds for the order, in units of the asset it would pay
+    with.  ``level`` belongs to the book and is ``None`` while the order does not rest.
     """
 
     __slots__ = (

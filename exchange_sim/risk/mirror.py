@@ -43,7 +43,9 @@ class Screening:
 
 
 class _Rows:
-    """A growing set of columns with one row per key; rows of vanished keys are zeroed and reused."""
+    """A growing set of columns with one row per key; rows of vanished keys are zeroed and
+    reused.
+    """
 
     def __init__(self, columns: int) -> None:
         self.index: dict[tuple[int, int], int] = {}
@@ -90,7 +92,9 @@ class Mirror:
         asset_count: int,
         perpetuals: Sequence[tuple[int, int, BracketTable]],
     ) -> None:
-        """``perpetuals`` are (instrument id, unit value, brackets), all settled in the numeraire."""
+        """``perpetuals`` are (instrument id, unit value, brackets), all settled in the
+        numeraire.
+        """
         self.numeraire = numeraire
         self.loan_mmr = loan_mmr_ppm / PPM
         self.slot = {instrument: k for k, (instrument, _, _) in enumerate(perpetuals)}
@@ -147,7 +151,8 @@ class Mirror:
         return k
 
     def screen(self, asset_prices: Floats, marks: Floats) -> Screening:
-        """Margin of every account at ``asset_prices`` (numeraire units per asset unit) and ``marks``.
+        """Margin of every account at ``asset_prices`` (numeraire units per asset unit) and
+        ``marks``.
 
         ``marks`` are ticks by perpetual in the order given at construction.  O(rows).
         """
@@ -179,8 +184,8 @@ class Mirror:
     def adl_order(self, instrument: int, sign: int, mark: float) -> list[int]:
         """Accounts that hold ``sign`` (1 long, -1 short) in profit, highest ADL rank first.
 
-        The rank is Binance's LeveragePnL in floats (``risk.adl.adl_rank`` is the exact form): the caller
-        confirms positions and ranks of those that it needs.  O(rows).
+        The rank is Binance's LeveragePnL in floats (``risk.adl.adl_rank`` is the exact form): the
+        caller confirms positions and ranks of those that it needs.  O(rows).
         """
         slot = self.slot[instrument]
         rows = np.nonzero(self.positions.what[: self.positions.used] == slot)[0]

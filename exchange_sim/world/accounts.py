@@ -76,7 +76,7 @@ def withdraw(w: World, c: Command) -> None:
     _, _, account_id, asset, amount = c
     account = user_account(w, c, account_id)
     if account is None or not _amount_ok(w, c, asset, amount):
-        return
+        return None
     reason = may_leave(w, account, asset, amount)
     if reason:
         return refuse(w, c, reason)

@@ -1,9 +1,9 @@
 """Auto-deleveraging: profitable opposite positions are closed against one that nobody takes.
 
-Used only when the insurance fund cannot carry a position (``world.takeover``).  Candidates are ranked by
-leveraged profit (``risk.adl``), their orders in the instrument are cancelled, and both sides are settled
-at one price without fees: the bankruptcy price of the bankrupt account, so that its deficit is paid out
-of the winners' profit.
+Used only when the insurance fund cannot carry a position (``world.takeover``).  Candidates are
+ranked by leveraged profit (``risk.adl``), their orders in the instrument are cancelled, and both
+sides are settled at one price without fees: the bankruptcy price of the bankrupt account, so that
+its deficit is paid out of the winners' profit.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ CANDIDATES_MIN = 32
 def deleverage(
     w: World, venue: VenueState, bankrupt: Account, instrument: int, qty: int, price_micro: int
 ) -> int:
-    """Close up to ``qty`` lots of ``bankrupt``'s position at ``price_micro``; returns the lots closed.
+    """Close up to ``qty`` lots of ``bankrupt``'s position at ``price_micro``; returns the lots
+    closed.
 
-    The allocation rule of the venue decides the shares (production queue by default).  Fewer lots are
-    closed only when there are not enough profitable opposite positions.
+    The allocation rule of the venue decides the shares (production queue by default).  Fewer lots
+    are closed only when there are not enough profitable opposite positions.
     """
     position = bankrupt.positions[instrument]
     sign = -1 if position.qty > 0 else 1
@@ -54,8 +55,9 @@ def _candidates(
 ) -> list[rules.AdlCandidate]:
     """Profitable holders of the other side, exactly ranked.
 
-    The production queue never looks further than the quantity it needs, so only the top of the float
-    order is ranked exactly (with half as much again in reserve); the other rules see everybody.
+    The production queue never looks further than the quantity it needs, so only the top of the
+    float order is ranked exactly (with half as much again in reserve); the other rules see
+    everybody.
     """
     inst, mark = w.instruments[instrument], w.marks[instrument]
     table = w.brackets[instrument]

@@ -1,7 +1,7 @@
 """What a world is made of: the frozen, integer-only description from which ``World`` starts.
 
-The scenario builder makes one from TOML; tests make one by hand; the journal's header carries enough to
-make the same one again.
+The scenario builder makes one from TOML; tests make one by hand; the journal's header carries
+enough to make the same one again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from exchange_sim.units import NANOS_PER_S
 class AssetSpec:
     """An asset and what is known about it everywhere.
 
-    ``redemption_asset`` and ``redemption_ppm`` say what one unit is redeemed for (a staking wrapper into
+    ``redemption_asset`` and ``redemption_ppm`` say what one unit is redeemed for (a staking wrapper
+    into
     1.08 of its underlying, a synthetic dollar into one dollar); 0 when it is not redeemable.
     """
 
@@ -44,9 +45,9 @@ class InstrumentSpec:
     ``initial_price`` (ticks) stands in for the last trade until one happens.  ``brackets``,
     ``index_sources`` ((instrument id, weight) pairs) and ``default_leverage`` are for perpetuals.
     ``market_take_bound_ppm`` limits how far from the mark a market order may trade (0: no limit);
-    ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may; ``liquidation_slice`` is
-    the quote value that the engine may send per tick, ``takeover_limit`` the quote value of taken-over
-    positions beyond which they go to ADL.
+    ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may;
+    ``liquidation_slice`` is the quote value that the engine may send per tick, ``takeover_limit``
+    the quote value of taken-over positions beyond which they go to ADL.
     """
 
     instrument: Instrument
@@ -66,11 +67,11 @@ class InstrumentSpec:
 class VenueSpec:
     """A venue and its risk rules.  ``collateral`` maps asset id to its haircut table.
 
-    ``insurance`` is the opening balance of the insurance fund in numeraire units; ``margin_pool`` the
-    opening cash that can be lent, by asset.  ``own_book_collateral`` False values redeemable assets at
-    what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is charged on
-    liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units) times the maximum leverage is
-    the notional behind the impact prices of the premium index.
+    ``insurance`` is the opening balance of the insurance fund in numeraire units; ``margin_pool``
+    the opening cash that can be lent, by asset.  ``own_book_collateral`` False values redeemable
+    assets at what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is
+    charged on liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units)
+    times the maximum leverage is the notional behind the impact prices of the premium index.
     """
 
     id: int

@@ -31,7 +31,13 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
             account.liquidating, account.order_margin, sorted(account.loans.items()), positions,
         )  # fmt: skip
     for instrument, engine in enumerate(w.engines):
-        yield "prices", instrument, w.marks[instrument], w.indexes[instrument], w.last_prices[instrument]
+        yield (
+            "prices",
+            instrument,
+            w.marks[instrument],
+            w.indexes[instrument],
+            w.last_prices[instrument],
+        )
         yield "status", instrument, w.status[instrument], w.open_interest[instrument]
         for order in engine.book:
             yield (

@@ -1,8 +1,8 @@
 """Funding between longs and shorts, and interest on margin loans: settled as commands of their own.
 
-Funding paid equals funding received to the unit (FUND-1): every flow is rounded down, and the few units
-that this leaves over go to the dust account.  Interest is rounded up, against the borrower; it is added
-to the loan and becomes cash of the margin pool when the loan is repaid.
+Funding paid equals funding received to the unit (FUND-1): every flow is rounded down, and the few
+units that this leaves over go to the dust account.  Interest is rounded up, against the borrower;
+it is added to the loan and becomes cash of the margin pool when the loan is repaid.
 """
 
 from __future__ import annotations

@@ -1,25 +1,27 @@
 """The liquidation queue: cancel first, then sell and reduce through the ordinary book.
 
-Every step is an ordinary IOC limit order of the liquidated account, bounded by a collar under (over) the
-lower (higher) of mid and mark, and limited per instrument and engine slot.  Nothing computes slippage: a
-thin book simply gives worse fills, or none.
+Every step is an ordinary IOC limit order of the liquidated account, bounded by a collar under
+(over) the lower (higher) of mid and mark, and limited per instrument and engine slot.  Nothing
+computes slippage: a thin book simply gives worse fills, or none.
 
 Order of steps for one account:
 
 1. all open orders are cancelled;
 2. free balances repay loans in the same asset;
-3. assets are sold for the numeraire while loans are open, the one first whose sale releases the most
+3. assets are sold for the numeraire while loans are open, the one first whose sale releases the
+most
    collateral value that the book can absorb now (collateral ratio times fillable value);
 4. positions are reduced, the one with the largest maintenance margin first.
 
-A portfolio account is liquidated to the end; a cross-margin account stops as soon as its equity covers
-its maintenance margin again.  Equity at or below zero goes to ``world.takeover``.
+A portfolio account is liquidated to the end; a cross-margin account stops as soon as its equity
+covers its maintenance margin again.  Equity at or below zero goes to ``world.takeover``.
 
 Simplifications
 ---------------
-Loans in other assets than the numeraire are repaid by buying that asset with numeraire cash.  A reduction
-by tier is replaced by the quantity that brings the account back above its threshold, which on the lowest
-tiers is the whole position, because the fee exceeds the margin that is set free.
+Loans in other assets than the numeraire are repaid by buying that asset with numeraire cash.  A
+reduction by tier is replaced by the quantity that brings the account back above its threshold,
+which on the lowest tiers is the whole position, because the fee exceeds the margin that is set
+free.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 TARGET_RATIO_PPM = 1_200_000
-"""A partial reduction aims at equity of 1.2 times maintenance, so that it is not repeated at once."""
+"""A partial reduction aims at equity of 1.2 times maintenance, so that it is not repeated at
+once.
+"""
 
 
 def enqueue(
@@ -62,7 +66,9 @@ def enqueue(
 
 
 def _cause(w: World, venue: VenueState, account: Account) -> tuple[int, int]:
-    """What cost the account most: a position's loss or the fall of a collateral asset since the start."""
+    """What cost the account most: a position's loss or the fall of a collateral asset since the
+    start.
+    """
     worst, instrument, asset = 0, -1, -1
     for i, position in account.positions.items():
         pnl = position_value(w, i, position) - position.entry_notional
@@ -78,7 +84,9 @@ def _cause(w: World, venue: VenueState, account: Account) -> tuple[int, int]:
 
 
 def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
-    """One slot of the engine: budgets are renewed and every queued account may act once, in order."""
+    """One slot of the engine: budgets are renewed and every queued account may act once, in
+    order.
+    """
     venue = w.venues[c[2]]
     for instrument in (*venue.perps, *venue.spots):
         venue.budget[instrument] = w.specs[instrument].liquidation_slice
@@ -89,9 +97,7 @@ def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
     for _ in range(len(venue.queue)):
         account_id = venue.queue.popleft()
         account = w.accounts[account_id]
-        if _blocked(venue, account):
-            venue.queue.append(account_id)
-        elif not _work(w, venue, account):
+        if _blocked(venue, account) or not _work(w, venue, account):
             venue.queue.append(account_id)
 
 
@@ -204,7 +210,9 @@ def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
     for asset, instrument in venue.spot_of.items():
         lots = w.ledger.free(account.id, asset) // w.instruments[instrument].lot_units
         if lots > 0 and asset not in account.loans:
-            ranked.append((-_releasable(w, venue, instrument, asset, lots), asset, instrument, lots))
+            ranked.append(
+                (-_releasable(w, venue, instrument, asset, lots), asset, instrument, lots)
+            )
     for _, _, instrument, lots in sorted(ranked):
         if owed <= 0:
             return
@@ -220,7 +228,9 @@ def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
 
 
 def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:
-    """Collateral value that selling would set free now: ratio times what the bids inside the collar take."""
+    """Collateral value that selling would set free now: ratio times what the bids inside the collar
+    take.
+    """
     inst, book = w.instruments[instrument], w.engines[instrument].book
     _, total = book.cost(BUY, lots, _collar(w, instrument, SELL))
     table = venue.spec.collateral.get(asset)
@@ -228,7 +238,9 @@ def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: 
 
 
 def _reduction(w: World, account: Account, instrument: int, equity: int, maintenance: int) -> int:
-    """Lots to close: what restores a cross-margin account to its target, else the whole position."""
+    """Lots to close: what restores a cross-margin account to its target, else the whole
+    position.
+    """
     position = account.positions[instrument]
     whole = abs(position.qty)
     if account.mode != CROSS or maintenance <= 0:
@@ -248,7 +260,9 @@ def _reduction(w: World, account: Account, instrument: int, equity: int, mainten
 def reduce_position(
     w: World, venue: VenueState, account: Account, instrument: int, qty: int
 ) -> None:
-    """Send one IOC order that closes up to ``qty`` lots within budget, and charge the liquidation fee."""
+    """Send one IOC order that closes up to ``qty`` lots within budget, and charge the liquidation
+    fee.
+    """
     inst = w.instruments[instrument]
     position = account.positions[instrument]
     side = SELL if position.qty > 0 else BUY
@@ -257,7 +271,9 @@ def reduce_position(
     qty = min(qty, max(1, venue.budget[instrument] // unit))
     value = _send(w, venue, account, inst, side, limit, qty)
     if value:
-        w.out.append((32, account.id, int(LiquidationAction.REDUCE_POSITION), instrument, qty, value))
+        w.out.append(
+            (32, account.id, int(LiquidationAction.REDUCE_POSITION), instrument, qty, value)
+        )
         if account.owner >= 0:
             _charge_fee(w, venue, account, value)
 
@@ -276,7 +292,8 @@ def _charge_fee(w: World, venue: VenueState, account: Account, value: int) -> No
 
 
 def _collar(w: World, instrument: int, side: int) -> int:
-    """The worst price of a liquidation order: the collar beyond the worse of mid and mark, in ticks.
+    """The worst price of a liquidation order: the collar beyond the worse of mid and mark, in
+    ticks.
 
     With one side of the book empty the mark alone counts.  Rounded towards the market.
     """
@@ -294,8 +311,8 @@ def _send(
 ) -> int:
     """Enter a liquidation order and return the quote value that it traded.
 
-    An order that could not trade completely has emptied the book inside its collar, so the instrument's
-    budget of this slot ends with it.
+    An order that could not trade completely has emptied the book inside its collar, so the
+    instrument's budget of this slot ends with it.
     """
     if w.status[inst.id] != InstrumentStatus.TRADING:
         venue.budget[inst.id] = 0

@@ -1,12 +1,12 @@
 """Margin of one account, exactly: collateral with haircuts, positions at mark, loans.
 
-    equity      = SUM over assets of min(c(v), v)   with v = (wallet + unrealized PnL - loan) * price
-    maintenance = SUM of bracket maintenance of positions + loan value * loan_mmr
+    equity      = SUM over assets of min(c(v), v)   with v = (wallet + unrealized PnL - loan) *
+    price maintenance = SUM of bracket maintenance of positions + loan value * loan_mmr
     initial     = SUM of position notional / leverage     + loan value * loan_imr
     uniMMR      = equity / maintenance
 
-Source: rule book of the portfolio-margin venue (docs/concepts/margin.md).  All values are units of the
-venue's numeraire, rounded against the account.
+Source: rule book of the portfolio-margin venue (docs/concepts/margin.md).  All values are units of
+the venue's numeraire, rounded against the account.
 """
 
 from __future__ import annotations
@@ -46,13 +46,17 @@ def position_value(w: World, instrument: int, position: Position) -> int:
 
 
 def asset_value(w: World, venue: int, asset: int, amount: int) -> int:
-    """Value of ``amount`` units at the venue's collateral price, rounded down; negative stays negative."""
+    """Value of ``amount`` units at the venue's collateral price, rounded down; negative stays
+    negative.
+    """
     price = w.venues[venue].asset_prices[asset]
     return amount * price // (w.config.assets[asset].asset.scale * PRICE_SCALE)
 
 
 def requirements(w: World, account: Account) -> tuple[int, int, int]:
-    """Equity, initial and maintenance margin in numeraire units, exactly.  O(assets + positions)."""
+    """Equity, initial and maintenance margin in numeraire units, exactly.  O(assets +
+    positions).
+    """
     venue = w.venues[account.venue]
     spec = venue.spec
     net = list(w.ledger.posted[account.id])
@@ -111,7 +115,9 @@ def liquidatable(w: World, account: Account, equity: int, maintenance: int) -> b
 
 
 def available_margin(w: World, account: Account) -> int:
-    """What new orders may use, exact at the current marks; cached until marks or holdings change."""
+    """What new orders may use, exact at the current marks; cached until marks or holdings
+    change.
+    """
     venue = w.venues[account.venue]
     if account.stale or account.band_epoch != venue.mark_epoch:
         equity, initial, _ = requirements(w, account)

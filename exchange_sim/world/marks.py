@@ -1,10 +1,12 @@
-"""Prices of a venue: what collateral is worth, the index and mark of each perpetual, and the screening.
+"""Prices of a venue: what collateral is worth, the index and mark of each perpetual, and the
+screening.
 
-``update_marks`` is a command like any other.  It samples the books at this instant, so a thin book moves
-the mark and the collateral price, and through them the liquidations: nothing here is given from outside.
+``update_marks`` is a command like any other.  It samples the books at this instant, so a thin book
+moves the mark and the collateral price, and through them the liquidations: nothing here is given
+from outside.
 
-A spot source's price is the median of its best bid, best ask and last trade (the last trade alone when
-a side is empty).  Index, mark and premium follow ``risk.marks`` and ``risk.funding``.
+A spot source's price is the median of its best bid, best ask and last trade (the last trade alone
+when a side is empty).  Index, mark and premium follow ``risk.marks`` and ``risk.funding``.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.risk import funding as funding_rules
 from exchange_sim.risk.marks import MICRO, index_price, mark_price, median3, price_1
 from exchange_sim.risk.mirror import below
+from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.units import NANOS_PER_S, PPM, scale_exact
 from exchange_sim.world import liquidation, orders
 from exchange_sim.world.margin import liquidatable, requirements
-from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -106,7 +108,9 @@ def _tick_ratio(w: World, source: int, target: int) -> tuple[int, int]:
 
 
 def update_marks(w: World, c: tuple[int, ...]) -> None:
-    """Sample prices, then look for accounts that crossed a band and queue those to be liquidated."""
+    """Sample prices, then look for accounts that crossed a band and queue those to be
+    liquidated.
+    """
     venue = w.venues[c[2]]
     price_assets(w, venue)
     for instrument in venue.perps:
@@ -139,7 +143,15 @@ def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
         venue.premiums[instrument].add(sample)
     premium = venue.premiums[instrument].mean() // 1000
     w.out.append(
-        (20, instrument, mark, index, w.last_prices[instrument], premium, w.open_interest[instrument])
+        (
+            20,
+            instrument,
+            mark,
+            index,
+            w.last_prices[instrument],
+            premium,
+            w.open_interest[instrument],
+        )
     )
     engine.set_mark(mark // MICRO)
     if engine.stops.orders:
@@ -147,7 +159,9 @@ def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
 
 
 def impact_price(w: World, instrument: int, side: int) -> int:
-    """Average price, in micro-ticks, of trading the impact notional into one side; 0 if it is too thin."""
+    """Average price, in micro-ticks, of trading the impact notional into one side; 0 if it is too
+    thin.
+    """
     inst, book = w.instruments[instrument], w.engines[instrument].book
     touch = book.best_bid if side == BUY else book.best_ask
     if not touch:
@@ -183,7 +197,10 @@ def screen(w: World, venue: VenueState) -> None:
         account = w.accounts[mirror.accounts[k]]
         if account.liquidating:
             continue
-        if account.mode != PORTFOLIO and screening.equity[k] > 1.001 * screening.maintenance[k] + 1e6:
+        if (
+            account.mode != PORTFOLIO
+            and screening.equity[k] > 1.001 * screening.maintenance[k] + 1e6
+        ):
             continue
         equity, _, maintenance = requirements(w, account)
         if account.mode == PORTFOLIO:

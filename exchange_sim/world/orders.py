@@ -1,14 +1,14 @@
 """Orders: checks in a fixed precedence, then hold, match, settle, and the stops that were fired.
 
-The precedence of refusals is the order of the checks in ``new_order``: gateway (1xx), instrument and
-filters (2xx), account state and margin (3xx), matching (4xx).  Every refusal is one ``OrderRejected``
-event and changes nothing else.
+The precedence of refusals is the order of the checks in ``new_order``: gateway (1xx), instrument
+and filters (2xx), account state and margin (3xx), matching (4xx).  Every refusal is one
+``OrderRejected`` event and changes nothing else.
 
 Simplifications
 ---------------
-The hold of a perpetual order is its full initial margin, whether or not it would close a position, and
-buys and sells are not netted; reduce-only orders hold nothing.  Cash must be there for spot orders in
-every account mode: the venue lends by itself only to cover losses.
+The hold of a perpetual order is its full initial margin, whether or not it would close a position,
+and buys and sells are not netted; reduce-only orders hold nothing.  Cash must be there for spot
+orders in every account mode: the venue lends by itself only to cover losses.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 Command = tuple[int, ...]
-USER_FLAGS = (
-    FLAG_REDUCE_ONLY | FLAG_SLIDE | FLAG_MARK_TRIGGER | FLAG_PRICE_PROTECT | FLAG_FORCED
-)
+USER_FLAGS = FLAG_REDUCE_ONLY | FLAG_SLIDE | FLAG_MARK_TRIGGER | FLAG_PRICE_PROTECT | FLAG_FORCED
 R = RejectReason
 ORDER_TYPES, TIMES_IN_FORCE = range(len(OrderType)), range(len(TimeInForce))
 STP_MODES = range(len(StpMode))
@@ -161,11 +159,14 @@ def reduces(account: Account, inst: Instrument, order: Order) -> bool:
     return 0 < order.qty <= (position.qty if order.side == SELL else -position.qty)
 
 
-def afford(w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order) -> int:
+def afford(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> int:
     """Reserve what the order may cost; 0 when it can be paid for, else the reason.
 
     A reduce-only order is clipped to the position here.  The check counts the loss that a fill away
-    from the mark would realize, so that no order of its own can make an account liquidatable (RISK-1).
+    from the mark would realize, so that no order of its own can make an account liquidatable
+    (RISK-1).
     """
     if w.brackets[inst.id] is None:
         return _afford_spot(w, engine, inst, account, order)
@@ -188,7 +189,7 @@ def afford(w: World, engine: MatchingEngine, inst: Instrument, account: Account,
         qty = filled
     at_mark = qty * w.marks[inst.id] * inst.unit_value // PPM
     loss = notional - at_mark if order.side == BUY else at_mark - notional
-    need = (loss if loss > 0 else 0) + -(-notional * account.taker_ppm // PPM)
+    need = (max(0, loss)) + -(-notional * account.taker_ppm // PPM)
     if not closing:
         leverage = position.leverage if position else 0
         table = w.brackets[inst.id]
@@ -252,8 +253,8 @@ def _afford_spot(
 def _collateral_loss(w: World, inst: Instrument, order: Order, amount: int) -> int:
     """How much equity an exchange of ``amount`` may cost a unified account, rounded up.
 
-    What is given up counted at most in full; what is received counts by its haircut, and the fill may be
-    worse than the collateral price.  An upper bound: tiers are taken at their last ratio.
+    What is given up counted at most in full; what is received counts by its haircut, and the fill
+    may be worse than the collateral price.  An upper bound: tiers are taken at their last ratio.
     """
     venue = w.venues[inst.venue]
     given, got = (inst.base, inst.quote) if order.side == SELL else (inst.quote, inst.base)
@@ -274,7 +275,12 @@ def _collateral_loss(w: World, inst: Instrument, order: Order, amount: int) -> i
 
 
 def execute(
-    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order, bound: int = 0
+    w: World,
+    engine: MatchingEngine,
+    inst: Instrument,
+    account: Account,
+    order: Order,
+    bound: int = 0,
 ) -> None:
     """Match an order whose hold is in place, settle it, and run the stops that it fired."""
     if not bound and order.order_type == MARKET and w.specs[inst.id].market_take_bound_ppm:
@@ -313,7 +319,16 @@ def fire_stops(w: World, engine: MatchingEngine, inst: Instrument) -> None:
             why = NO_POSITION if reason == R.REDUCE_ONLY_REJECTED else NO_FUNDS
             finish(account, order)
             w.out.append(
-                (3, order.order_id, account.id, inst.id, order.client_order_id, order.leaves, 0, why)
+                (
+                    3,
+                    order.order_id,
+                    account.id,
+                    inst.id,
+                    order.client_order_id,
+                    order.leaves,
+                    0,
+                    why,
+                )
             )
             continue
         out: list[Outcome] = []
@@ -444,4 +459,3 @@ def expire_orders(w: World, c: Command) -> None:
         order = w.accounts[account_id].orders.get(client_id)
         if order is not None and order.expire_ns == expire_ns:
             cancel(w, order, EXPIRED)
-

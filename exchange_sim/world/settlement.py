@@ -1,12 +1,13 @@
 """From match to money: what a fill does to ledger, positions, holds and fees.
 
-Every fill is settled completely before anything else happens.  Spot: base and quote change hands and
-each side pays its fee in the quote asset.  Perpetuals: both positions change; what a closing side
-realizes moves between its wallet and the instrument's clearing account, whose balance is therefore
-always minus the sum of all entry notionals' changes (POS-2), so that profit and loss cancel exactly.
+Every fill is settled completely before anything else happens.  Spot: base and quote change hands
+and each side pays its fee in the quote asset.  Perpetuals: both positions change; what a closing
+side realizes moves between its wallet and the instrument's clearing account, whose balance is
+therefore always minus the sum of all entry notionals' changes (POS-2), so that profit and loss
+cancel exactly.
 
-Rounding: fees are rounded down, in favour of the payer, so that what an order reserved always covers
-its fills; realized PnL is rounded down, against the account that closes.
+Rounding: fees are rounded down, in favour of the payer, so that what an order reserved always
+covers its fills; realized PnL is rounded down, against the account that closes.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ BORROW = int(PostingKind.BORROW)
 def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> int:
     """What must be held while ``leaves`` lots of a limit order are open.
 
-    Spot buy: quote with the taker fee, rounded up.  Spot sell: base.  Perpetual: initial margin in quote
-    units, rounded up; nothing for reduce-only orders and trigger orders, which are checked when they fire.
+    Spot buy: quote with the taker fee, rounded up.  Spot sell: base.  Perpetual: initial margin in
+    quote units, rounded up; nothing for reduce-only orders and trigger orders, which are checked
+    when they fire.
     """
     if leaves == 0:
         return 0
@@ -46,7 +48,9 @@ def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves:
         return 0
     position = account.positions.get(inst.id)
     leverage = position.leverage if position and position.leverage else 0
-    return -(-order.price * leaves * inst.unit_value // (leverage or w.specs[inst.id].default_leverage))
+    return -(
+        -order.price * leaves * inst.unit_value // (leverage or w.specs[inst.id].default_leverage)
+    )
 
 
 def change_hold(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> None:
@@ -100,7 +104,16 @@ def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
             owner = accounts[order.account]
             change_hold(w, inst, owner, order, order.leaves)
             w.out.append(
-                (3, order.order_id, owner.id, inst.id, order.client_order_id, qty, order.leaves, reason)
+                (
+                    3,
+                    order.order_id,
+                    owner.id,
+                    inst.id,
+                    order.client_order_id,
+                    qty,
+                    order.leaves,
+                    reason,
+                )
             )
         elif kind == REJECT:
             _, order, reason = outcome
@@ -193,7 +206,9 @@ def _traded(
 
 
 def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
-    """Change both positions, pay realized PnL and fees, and let shrunk positions trim their orders."""
+    """Change both positions, pay realized PnL and fees, and let shrunk positions trim their
+    orders.
+    """
     _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
     maker_account, taker_account = w.accounts[maker.account], w.accounts[taker.account]
     notional = price * qty * inst.unit_value
@@ -242,7 +257,9 @@ def change_position(
         return 0
     closed = min(abs(before), abs(change))
     entry_part = -(-position.entry_notional * closed // abs(before))
-    close_part = signed_notional if closed == abs(change) else signed_notional * closed // abs(change)
+    close_part = (
+        signed_notional if closed == abs(change) else signed_notional * closed // abs(change)
+    )
     pnl = -close_part - entry_part
     position.entry_notional += signed_notional - close_part - entry_part
     if after == 0 and not position.leverage:
@@ -252,7 +269,9 @@ def change_position(
 
 
 def pay(w: World, inst: Instrument, account: Account, pnl: int, fee: int) -> None:
-    """Move realized PnL between wallet and clearing and the fee to the venue; lend what is missing."""
+    """Move realized PnL between wallet and clearing and the fee to the venue; lend what is
+    missing.
+    """
     posted = w.ledger.posted
     row, asset = posted[account.id], inst.quote
     row[asset] += pnl - fee
@@ -267,9 +286,9 @@ def pay(w: World, inst: Instrument, account: Account, pnl: int, fee: int) -> Non
 def trim_reduce_only(w: World, account: Account, instrument: int) -> None:
     """Cancel reduce-only quantity that the position no longer covers, oldest orders keep theirs.
 
-    Ordinary orders on the closing side count first: a single sweep may fill everything that rests, and
-    a reduce-only fill must not enlarge or turn the position (RISK-2).  Armed orders only go when the
-    position is flat; they are clipped when they fire.
+    Ordinary orders on the closing side count first: a single sweep may fill everything that rests,
+    and a reduce-only fill must not enlarge or turn the position (RISK-2).  Armed orders only go
+    when the position is flat; they are clipped when they fire.
     """
     position = account.positions.get(instrument)
     held = position.qty if position else 0

@@ -2,21 +2,22 @@
 
 An account whose equity is gone cannot be helped by selling.  In this order:
 
-1. The insurance fund can pay the deficit and carry the positions: all assets, loans and positions move
+1. The insurance fund can pay the deficit and carry the positions: all assets, loans and positions
+move
    to the venue's takeover account at mark, and the fund pays the deficit.
 2. It cannot: positions are closed against profitable opposite ones at the bankruptcy price (ADL).
 3. Whatever deficit is left is recorded as bad debt of the venue, on an account of its own.
 
-The takeover account then sells what it holds like any account under liquidation, through the book and
-within the same rate limit; positions beyond its limit go to ADL at mark.  Once it is flat, its result
-belongs to the insurance fund.
+The takeover account then sells what it holds like any account under liquidation, through the book
+and within the same rate limit; positions beyond its limit go to ADL at mark.  Once it is flat, its
+result belongs to the insurance fund.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange_sim.messages.reasons import LiquidationAction, PostingKind
+from exchange_sim.messages.reasons import LiquidationAction, PostingKind, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.units import PPM
 from exchange_sim.world import adl
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 
 def resolve_bankrupt(w: World, venue: VenueState, account: Account, equity: int) -> None:
-    """Take an account over whose equity is at or below zero; afterwards it owns and owes nothing."""
+    """Take an account over whose equity is at or below zero; afterwards it owns and owes
+    nothing.
+    """
     fund = capacity(w, venue)
     deficit = -equity
     if fund < deficit or _over_limit(w, venue, account):
@@ -115,7 +118,9 @@ def _absorb(w: World, venue: VenueState, account: Account) -> None:
 
 
 def _change_keeper(w: World, keeper: Account, instrument: int, qty: int, notional: int) -> int:
-    """Add a taken-over position; a flip of the keeper's position is split so that it stays exact."""
+    """Add a taken-over position; a flip of the keeper's position is split so that it stays
+    exact.
+    """
     inst = w.instruments[instrument]
     held = keeper.positions.get(instrument)
     before = held.qty if held else 0
@@ -148,8 +153,24 @@ def move_insurance(w: World, venue: VenueState, source: int, target: int, amount
     w.out.append((34, venue.id, venue.numeraire, change, balance))
 
 
+def fund_insurance(w: World, c: tuple[int, ...]) -> None:
+    """Pay into the insurance fund from outside the emulated world."""
+    _, _, venue_id, amount = c
+    if not 0 <= venue_id < len(w.venues) or amount <= 0:
+        w.out.append((15, -1, c[0], int(RejectReason.BAD_AMOUNT)))
+        return
+    venue = w.venues[venue_id]
+    asset = venue.numeraire
+    w.ledger.post(asset, 0, venue.insurance, amount)
+    balance = w.ledger.posted[venue.insurance][asset]
+    w.out.append((10, asset, 0, venue.insurance, amount, int(PostingKind.DEPOSIT)))
+    w.out.append((34, venue_id, asset, amount, balance))
+
+
 def record_bad_debt(w: World, venue: VenueState, account: int, amount: int) -> None:
-    """Book a loss that nobody could pay on the venue's bad-debt account, in favour of the takeover."""
+    """Book a loss that nobody could pay on the venue's bad-debt account, in favour of the
+    takeover.
+    """
     asset = venue.numeraire
     w.ledger.post(asset, venue.bad_debt, venue.takeover, amount)
     venue.bad_debt_total += amount
@@ -160,8 +181,8 @@ def record_bad_debt(w: World, venue: VenueState, account: int, amount: int) -> N
 def sweep(w: World, venue: VenueState) -> None:
     """Settle the takeover account with the insurance fund once it is flat.
 
-    Its cash beyond loans is a surplus of the fund; loans that it cannot repay are paid by the fund and,
-    when that is empty, become bad debt.
+    Its cash beyond loans is a surplus of the fund; loans that it cannot repay are paid by the fund
+    and, when that is empty, become bad debt.
     """
     if not venue.takeover_busy:
         return

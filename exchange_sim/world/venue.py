@@ -55,7 +55,9 @@ class VenueState:
         self.banded: dict[int, bool] = {}
         self.seen_epoch: dict[int, int] = {}
         perpetuals = [
-            (s.instrument.id, s.instrument.unit_value, s.brackets) for s in own if s.brackets is not None
+            (s.instrument.id, s.instrument.unit_value, s.brackets)
+            for s in own
+            if s.brackets is not None
         ]
         self.mirror = Mirror(
             spec.numeraire, spec.collateral, spec.loan_mmr_ppm, len(config.assets), perpetuals

@@ -1,11 +1,11 @@
 """The world as a state machine: one entry point, one order of effects.
 
-``World.apply`` takes a command as a tuple of integers and returns the events that it caused, also as
-tuples (see ``messages``).  It never waits, reads a clock, draws a random number or does I/O.  A refusal
-is an event with a numbered reason; an exception from here is a defect and ends the run.
+``World.apply`` takes a command as a tuple of integers and returns the events that it caused, also
+as tuples (see ``messages``).  It never waits, reads a clock, draws a random number or does I/O.  A
+refusal is an event with a numbered reason; an exception from here is a defect and ends the run.
 
-The class only holds state.  What a command does is a function in one of the sibling modules, so that
-each subject (orders, settlement, marks, liquidation ...) can be read on its own.
+The class only holds state.  What a command does is a function in one of the sibling modules, so
+that each subject (orders, settlement, marks, liquidation ...) can be read on its own.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from exchange_sim.world import (
     marks,
     orders,
     statuses,
+    takeover,
     transfers,
 )
 from exchange_sim.world.config import WorldConfig
@@ -160,5 +161,6 @@ HANDLERS: dict[int, Handler] = {
     27: transfers.finish_transfer,
     28: transfers.set_transfers,
     29: accounts.set_leverage,
+    30: takeover.fund_insurance,
     40: _note,
 }

@@ -1,0 +1,112 @@
+"""Per-book parameters without repetition: ``select`` stands for every book that has all the tags.
+
+Wherever a participant's parameters hold an array of tables about books, a table may say
+``select = ["leading", "PERPETUAL", "alt"]`` instead of naming one ``symbol``.  It becomes one table
+per matching instrument, in the order of the file, and learns the instrument's facts (``depth_usd``,
+``beta``, ``initial_price``, ``is_major``) where the strategy's parameter class has a field of that
+name and the table does not set it.  An instrument's tags are its own, its venue, its kind
+(``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+
+from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.schema import InstrumentDef
+from exchange_sim.scenario.tree import nearest
+
+FACTS: Final = ("depth_usd", "beta", "initial_price", "is_major")
+
+
+def tags(scenario: Scenario, item: InstrumentDef) -> tuple[str, ...]:
+    """Everything that ``select`` can match an instrument by."""
+    kind = scenario.assets[item.base].kind
+    return (*item.tags, item.venue, item.kind, item.base, kind, item.name)
+
+
+def selected(scenario: Scenario, wanted: Any) -> list[InstrumentDef]:
+    """Instruments that have every wanted tag (``!tag``: must not have it).
+
+    Raises ``ValueError`` when a tag exists nowhere or nothing matches.
+    """
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    known = sorted({tag for item in scenario.instruments for tag in tags(scenario, item)})
+    for tag in wanted:
+        if str(tag).removeprefix("!") not in known:
+            raise ValueError(f"no instrument has the tag {tag!r}; {nearest(str(tag), known)}")
+    found = []
+    for item in scenario.instruments:
+        own = tags(scenario, item)
+        if all((tag[1:] not in own) if tag.startswith("!") else (tag in own) for tag in wanted):
+            found.append(item)
+    if not found:
+        raise ValueError(f"no instrument has all the tags {list(wanted)}")
+    return found
+
+
+def expand(
+    scenario: Scenario, params: dict[str, Any], cls: type[Any], where: str
+) -> dict[str, Any]:
+    """``params`` with every ``select`` table replaced by one table per book.
+
+    Raises ``ScenarioError`` located at the parameter.
+    """
+    attrs.resolve_types(cls)
+    fields = {field.name: field for field in attrs.fields(cls)}
+    out = dict(params)
+    problems: list[Problem] = []
+    for key, value in params.items():
+        inner = _item_class(fields[key].type) if key in fields else None
+        if inner is None or not isinstance(value, list):
+            continue
+        try:
+            out[key] = list(_tables(scenario, value, inner))
+        except ValueError as error:
+            problems.append(scenario.problem(f"{where}.{key}", str(error)))
+    if problems:
+        raise ScenarioError("the scenario cannot be built", tuple(problems))
+    return out
+
+
+def _item_class(annotation: Any) -> type[Any] | None:
+    """``X`` of ``tuple[X, ...]`` when X is an attrs class."""
+    args = typing.get_args(annotation)
+    if typing.get_origin(annotation) is tuple and args and attrs.has(args[0]):
+        found: type[Any] = args[0]
+        return found
+    return None
+
+
+def _tables(scenario: Scenario, values: list[Any], cls: type[Any]) -> Iterator[Any]:
+    attrs.resolve_types(cls)
+    names = {field.name for field in attrs.fields(cls)}
+    for value in values:
+        if not isinstance(value, dict):
+            yield value
+            continue
+        books = [None] if "select" not in value else selected(scenario, value["select"])
+        rest = {k: v for k, v in value.items() if k != "select"}
+        if "symbol" in rest and books == [None]:
+            books = [item for item in scenario.instruments if item.name == rest["symbol"]] or [None]
+        for book in books:
+            yield rest if book is None else {**_facts(scenario, book, names), **rest}
+
+
+def _facts(scenario: Scenario, book: InstrumentDef, names: set[str]) -> dict[str, Any]:
+    """The facts of a book that the parameter class asks for."""
+    asset = scenario.assets[book.base]
+    facts = {
+        "symbol": book.name,
+        "depth_usd": book.depth_usd,
+        "beta": asset.beta,
+        "initial_price": book.price,
+        "is_major": asset.kind == "major",
+    }
+    return {key: value for key, value in facts.items() if key in names}

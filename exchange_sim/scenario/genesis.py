@@ -1,0 +1,257 @@
+"""The first instant: accounts, balances, loans and positions, as commands.
+
+Everything that exists at the start comes from commands in the journal, so that a replay needs
+nothing else.  Populations are drawn from streams named after them; participants get their accounts
+in the order of the file, one per venue.
+
+A population's ``params`` select books by tags (``select = ["leading", "PERPETUAL", "alt"]``: every
+tag must match) and set any field of ``participants.crowd.CrowdBook`` or
+``participants.stale.StaleBook``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import attrs
+import cattrs
+
+from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.messages import commands as c
+from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.model.account import AccountMode
+from exchange_sim.model.enums import (
+    BUY,
+    FLAG_REDUCE_ONLY,
+    OrderType,
+    Side,
+    TimeInForce,
+)
+from exchange_sim.participants.crowd import (
+    AccountSpec,
+    CollateralChoice,
+    CrowdBook,
+    draw_crowd,
+    match_positions,
+)
+from exchange_sim.participants.stale import StaleBook, draw_stale_bids
+from exchange_sim.rng import Streams
+from exchange_sim.scenario.expand_params import selected
+from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.schema import InstrumentDef
+from exchange_sim.scenario.world_config import Names
+from exchange_sim.units import scale_exact
+from exchange_sim.world import World
+
+MODES: Final = {
+    "cash": AccountMode.CASH,
+    "unified": AccountMode.PORTFOLIO,
+    "cross": AccountMode.CROSS,
+}
+COLLATERAL_SPARE: Final = 1.0001
+"""Margin of rounding when collateral is turned from dollars into units."""
+
+
+@attrs.define
+class AccountBook:
+    """Who owns which account: (participant instance, venue) -> account id, and population
+    ranges.
+    """
+
+    of: dict[tuple[str, str], int] = attrs.field(factory=dict)
+    owners: list[str] = attrs.field(factory=list)
+
+    def owner(self, name: str) -> int:
+        """A new owner id with that name."""
+        self.owners.append(name)
+        return len(self.owners) - 1
+
+
+class Genesis:
+    """Applies the opening commands through ``apply`` and remembers the accounts."""
+
+    def __init__(self, scenario: Scenario, world: World, apply: Any) -> None:
+        self.scenario = scenario
+        self.names = Names(scenario)
+        self.world = world
+        self.apply = apply
+        self.now = scenario.start_ns
+        self.accounts = AccountBook()
+        self.problems: list[Problem] = []
+
+    def run(self) -> AccountBook:
+        """Everything that exists before the first order.  Raises ``ScenarioError`` with all
+        problems.
+        """
+        for name, venue in self.scenario.venues.items():
+            if venue.insurance:
+                amount = self.names.amount(venue.numeraire, venue.insurance)
+                self.send(c.FundInsurance(self.now, self.names.venues[name], amount))
+        for participant in self.scenario.participants:
+            for name in instance_names(participant):
+                self._open_participant(participant, name)
+        streams = Streams(self.scenario.seed)
+        for population in self.scenario.populations:
+            try:
+                if population.kind == "leveraged_crowd":
+                    self._crowd(population, streams)
+                else:
+                    self._stale(population, streams)
+            except (ValueError, TypeError, cattrs.BaseValidationError) as error:
+                where = f"populations.{population.name}.params"
+                self.problems.append(self.scenario.problem(where, _text(error)))
+        if self.problems:
+            raise ScenarioError("the scenario cannot be built", tuple(self.problems))
+        return self.accounts
+
+    def send(self, command: Any) -> list[tuple[int, ...]]:
+        """Apply one opening command."""
+        events: list[tuple[int, ...]] = self.apply(command.astuple())
+        return events
+
+    def open(self, venue: str, owner: int, mode: AccountMode, fee_tier: int = 0) -> int:
+        """Open an account and return its id."""
+        account = len(self.world.accounts)
+        self.send(c.OpenAccount(self.now, self.names.venues[venue], owner, mode, fee_tier))
+        return account
+
+    def _open_participant(self, item: ParticipantDef, name: str) -> None:
+        owner = self.accounts.owner(name)
+        for venue in item.venues:
+            account = self.open(venue, owner, MODES[item.account], item.fee_tier)
+            self.accounts.of[name, venue] = account
+            for asset, value in item.capital_at.get(venue, item.capital).items():
+                if value:
+                    amount = self.names.amount(asset, value)
+                    self.send(c.Deposit(self.now, account, self.names.assets[asset], amount))
+            for asset, value in item.loans.items():
+                if value:
+                    self._lend(item, account, asset, self.names.amount(asset, value))
+
+    def _lend(self, item: ParticipantDef, account: int, asset: str, amount: int) -> None:
+        events = self.send(c.Borrow(self.now, account, self.names.assets[asset], amount))
+        if events[0][0] == 15:
+            where = f"participants.{item.name}.loans.{asset}"
+            message = f"the venue refuses this loan: {RejectReason(events[0][3]).name}"
+            hint = "give more capital, a smaller loan, or a larger margin_pool"
+            self.problems.append(self.scenario.problem(where, message, hint))
+
+    def _crowd(self, item: PopulationDef, streams: Streams) -> None:
+        params = dict(item.params)
+        choices = [
+            cattrs.structure(_floats(choice), CollateralChoice)
+            for choice in params.pop("collateral", [{"asset": "USDT", "share": 1, "unit_usd": 0}])
+        ]
+        for book in selected(self.scenario, params.pop("select", [])):
+            stream = streams.stream(f"population/{item.name}/{book.name}")
+            facts = _book_facts(book)
+            crowd = _structure({**facts, "venue": book.venue, **_floats(params)}, CrowdBook)
+            priced = [attrs.evolve(x, unit_usd=self._unit_usd(x.asset)) for x in choices]
+            specs = draw_crowd(crowd, priced, stream)
+            ids = [self._crowd_account(item, spec) for spec in specs]
+            for pair in match_positions(specs):
+                instrument = self.names.instruments[pair.instrument]
+                self.send(
+                    c.OpenPosition(
+                        self.now, ids[pair.long_index], ids[pair.short_index], instrument,
+                        pair.price_ticks, pair.qty_lots,
+                    )
+                )  # fmt: skip
+            for account, spec in zip(ids, specs, strict=True):
+                if spec.stop_ticks:
+                    self._stop(account, spec)
+
+    def _unit_usd(self, asset: str) -> float:
+        """Dollars of the smallest unit of an asset, at its initial price on the first venue."""
+        scale = 10 ** self.names.decimals[asset]
+        for item in self.scenario.instruments:
+            if item.base == asset and item.kind == "SPOT":
+                return float(item.price) / scale
+        return 1.0 / scale
+
+    def _crowd_account(self, item: PopulationDef, spec: AccountSpec) -> int:
+        owner = self.accounts.owner(item.name)
+        account = self.open(spec.venue, owner, AccountMode.CROSS)
+        for asset, units in spec.collateral:
+            amount = int(units * COLLATERAL_SPARE) + 1
+            self.send(c.Deposit(self.now, account, self.names.assets[asset], amount))
+        return account
+
+    def _stop(self, account: int, spec: AccountSpec) -> None:
+        closing = Side.SELL if spec.side == BUY else Side.BUY
+        self.send(
+            c.NewOrder(
+                self.now, account, self.names.instruments[spec.instrument], 1, closing,
+                OrderType.STOP_MARKET, TimeInForce.GTC, 0, spec.qty_lots,
+                trigger=spec.stop_ticks, flags=FLAG_REDUCE_ONLY,
+            )
+        )  # fmt: skip
+
+    def _stale(self, item: PopulationDef, streams: Streams) -> None:
+        params = dict(item.params)
+        owner = self.accounts.owner(item.name)
+        books = selected(self.scenario, params.pop("select", []))
+        accounts: dict[str, int] = {}
+        client_id = 0
+        for book in books:
+            if book.venue not in accounts:
+                mode = AccountMode.PORTFOLIO
+                accounts[book.venue] = self.open(book.venue, owner, mode)
+            account = accounts[book.venue]
+            stream = streams.stream(f"population/{item.name}/{book.name}")
+            stale = _structure({**_book_facts(book), **_floats(params)}, StaleBook)
+            bids = draw_stale_bids(stale, stream)
+            inst = self.world.instruments[self.names.instruments[book.name]]
+            value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
+            self.send(c.Deposit(self.now, account, inst.quote, value + value // 50 + 1))
+            for bid in bids:
+                client_id += 1
+                self.send(
+                    c.NewOrder(
+                        self.now, account, inst.id, client_id, Side.BUY, OrderType.LIMIT,
+                        TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
+                    )
+                )  # fmt: skip
+
+
+def instance_names(item: ParticipantDef) -> Iterator[str]:
+    """``mm`` alone, or ``mm-1`` ... ``mm-8``: names of accounts, sessions and random streams."""
+    if item.count == 1:
+        yield item.name
+    else:
+        for k in range(1, item.count + 1):
+            yield f"{item.name}-{k}"
+
+
+def _book_facts(book: InstrumentDef) -> dict[str, Any]:
+    """What every population is told about a book."""
+    mid = scale_exact(book.price, book.tick_size)
+    return {
+        "instrument": book.name,
+        "mid_ticks": mid,
+        "lot_usd": float(book.price * book.lot_size),
+        "depth_usd": float(book.depth_usd),
+    }
+
+
+def _floats(values: dict[str, Any]) -> dict[str, Any]:
+    """Decimals as floats: distributions are drawn in floats."""
+    return {k: float(v) if hasattr(v, "as_tuple") else v for k, v in values.items()}
+
+
+def _structure(values: dict[str, Any], cls: type[Any]) -> Any:
+    """An attrs object from plain values; unknown keys are mistakes."""
+    known = {field.name for field in attrs.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"unknown parameter {unknown[0]!r}; known: {', '.join(sorted(known))}")
+    return cattrs.structure(values, cls)
+
+
+def _text(error: BaseException) -> str:
+    """One line for an error of a population."""
+    if isinstance(error, cattrs.BaseValidationError):
+        return "; ".join(cattrs.transform_error(error))
+    return str(error)

@@ -1,0 +1,182 @@
+"""From a checked scenario to the integers that a world starts from."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Final
+
+from exchange_sim.marketdata.market import Market
+from exchange_sim.matching.filters import Filters
+from exchange_sim.model.enums import InstrumentKind
+from exchange_sim.model.instrument import Asset, Instrument
+from exchange_sim.risk.brackets import BracketTable
+from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.schema import AssetDef, BracketDef, InstrumentDef, VenueDef
+from exchange_sim.units import PPM, scale_exact, to_units
+from exchange_sim.world.config import AssetSpec, FeeTier, InstrumentSpec, VenueSpec, WorldConfig
+
+PPB_PER_DAY_TO_HOUR: Final = 24
+
+
+def ppm(ratio: Decimal) -> int:
+    """A ratio in parts per million, rounded down where it is finer."""
+    return int(ratio * PPM)
+
+
+class Names:
+    """Ids of everything that a scenario names.  Ids are positions in the file, from 0."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.assets = {name: k for k, name in enumerate(scenario.assets)}
+        self.venues = {name: k for k, name in enumerate(scenario.venues)}
+        self.instruments = {item.name: k for k, item in enumerate(scenario.instruments)}
+        self.decimals = {name: item.decimals for name, item in scenario.assets.items()}
+
+    def amount(self, asset: str, value: Decimal) -> int:
+        """A decimal amount in the asset's smallest units."""
+        return to_units(value, self.decimals[asset])
+
+
+def world_config(scenario: Scenario) -> WorldConfig:
+    """The description of the world at the scenario's first instant."""
+    names = Names(scenario)
+    assets = tuple(_asset(names, name, item) for name, item in scenario.assets.items())
+    instruments = tuple(
+        _instrument(scenario, names, assets, item, k) for k, item in enumerate(scenario.instruments)
+    )
+    venues = tuple(_venue(scenario, names, name, item) for name, item in scenario.venues.items())
+    return WorldConfig(scenario.start_ns, assets, venues, instruments)
+
+
+def markets(scenario: Scenario, config: WorldConfig) -> tuple[Market, ...]:
+    """The instruments as strategies see them, by instrument id."""
+    found = []
+    for spec, item in zip(config.instruments, scenario.instruments, strict=True):
+        inst = spec.instrument
+        fees = config.venues[inst.venue].fee_tiers[0]
+        found.append(
+            Market(
+                instrument_id=inst.id,
+                name=item.symbol,
+                venue=item.venue,
+                venue_id=inst.venue,
+                kind=inst.kind,
+                base=item.base,
+                quote=item.quote,
+                base_id=inst.base,
+                quote_id=inst.quote,
+                tick_size=inst.tick_size,
+                lot_size=inst.lot_size,
+                base_decimals=scenario.assets[item.base].decimals,
+                quote_decimals=scenario.assets[item.quote].decimals,
+                maker_fee_ppm=fees.maker_ppm,
+                taker_fee_ppm=fees.taker_ppm,
+                min_notional=float(item.min_notional),
+            )
+        )
+    return tuple(found)
+
+
+def _asset(names: Names, name: str, item: AssetDef) -> AssetSpec:
+    asset = Asset(names.assets[name], name, item.decimals)
+    if item.redemption_value is None:
+        return AssetSpec(asset)
+    return AssetSpec(asset, names.assets[item.redemption_asset], ppm(item.redemption_value))
+
+
+def _brackets(names: Names, quote: str, rows: tuple[BracketDef, ...]) -> BracketTable:
+    return BracketTable(
+        tuple(names.amount(quote, row.floor) for row in rows),
+        tuple(ppm(row.mmr) for row in rows),
+        tuple(row.leverage for row in rows),
+    )
+
+
+def _instrument(
+    scenario: Scenario, names: Names, assets: tuple[AssetSpec, ...], item: InstrumentDef, id: int
+) -> InstrumentSpec:
+    venue = scenario.venues[item.venue]
+    base, quote = assets[names.assets[item.base]].asset, assets[names.assets[item.quote]].asset
+    inst = Instrument.make(
+        id, item.name, names.venues[item.venue], InstrumentKind[item.kind], base, quote,
+        item.tick_size, item.lot_size,
+    )  # fmt: skip
+    up, down = ppm(item.percent_price_up or Decimal(0)), ppm(item.percent_price_down or Decimal(0))
+    filters = Filters(
+        unit_value=inst.unit_value,
+        notional_min=names.amount(item.quote, item.min_notional),
+        qty_max=scale_exact(item.max_qty, item.lot_size) if item.max_qty else 0,
+        bid_up_ppm=up,
+        bid_down_ppm=down,
+        ask_up_ppm=up,
+        ask_down_ppm=down,
+        orders_max=venue.max_orders,
+    )
+    perpetual = item.kind == "PERPETUAL"
+    slice_, limit = item.liquidation_slice, item.takeover_limit
+    return InstrumentSpec(
+        instrument=inst,
+        initial_price=scale_exact(item.price, item.tick_size),
+        filters=filters,
+        brackets=_brackets(names, item.quote, scenario.brackets[item.brackets])
+        if perpetual
+        else None,
+        index_sources=tuple((names.instruments[s.instrument], s.weight) for s in item.index),
+        default_leverage=item.default_leverage,
+        market_take_bound_ppm=ppm(item.market_take_bound),
+        liquidation_collar_ppm=ppm(item.liquidation_collar),
+        liquidation_slice=names.amount(
+            item.quote, venue.liquidation_slice if slice_ is None else slice_
+        ),
+        takeover_limit=names.amount(item.quote, venue.takeover_limit if limit is None else limit),
+        protect_ppm=ppm(item.trigger_protect),
+    )
+
+
+def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> VenueSpec:
+    numeraire = item.numeraire
+    collateral, interest = {}, {}
+    for asset, definition in scenario.assets.items():
+        if definition.collateral:
+            collateral[names.assets[asset]] = CollateralTable(
+                tuple(
+                    (
+                        None if tier.upto is None else names.amount(numeraire, tier.upto),
+                        ppm(tier.ratio),
+                    )
+                    for tier in definition.collateral
+                )
+            )
+        per_hour = definition.interest_daily * 10**9 / PPB_PER_DAY_TO_HOUR
+        interest[names.assets[asset]] = int(per_hour)
+    switches = scenario.mechanisms
+    bands = item.bands
+    return VenueSpec(
+        id=names.venues[name],
+        name=name,
+        numeraire=names.assets[numeraire],
+        fee_tiers=tuple(FeeTier(ppm(fee.maker), ppm(fee.taker)) for fee in item.fees),
+        collateral=collateral,
+        margin_pool={names.assets[a]: names.amount(a, v) for a, v in item.margin_pool.items()},
+        interest_ppb_per_hour=interest,
+        insurance=names.amount(numeraire, item.insurance),
+        bands=(
+            ppm(bands.reminder),
+            ppm(bands.reduce_only),
+            ppm(bands.liquidation),
+            ppm(bands.claim),
+        ),
+        loan_mmr_ppm=ppm(item.loan_mmr),
+        loan_imr_ppm=ppm(item.loan_imr),
+        liquidation_fee_ppm=ppm(item.liquidation_fee),
+        basis_samples=item.basis_samples,
+        funding_interval_ns=item.funding_interval_ns,
+        funding_cap_multiplier_ppm=ppm(item.funding_cap),
+        own_book_collateral=switches.own_book_collateral_price,
+        collateral_sale=switches.collateral_sale,
+        adl=switches.adl,
+        transfer_fee={names.assets[a]: names.amount(a, v) for a, v in item.transfer_fee.items()},
+        impact_margin=names.amount(numeraire, item.impact_margin),
+        adl_rule=item.adl_rule,
+    )
