@@ -6,7 +6,6 @@ Each function looks at one table; ``check`` runs all of them.  They record probl
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -16,10 +15,10 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
-from exchange_sim.scenario.kinds import fields_of, ppm
+from exchange_sim.scenario.kinds import ppm
 from exchange_sim.scenario.parts import Parts
-from exchange_sim.scenario.schema import AssetDef, InstrumentDef, Mechanisms, VenueDef
-from exchange_sim.scenario.tree import NAMED_ARRAYS, Node, identity, nearest
+from exchange_sim.scenario.schema import AssetDef, InstrumentDef, VenueDef
+from exchange_sim.scenario.tree import NAMED_ARRAYS, Node, identity
 from exchange_sim.units import to_units
 
 COLLATERAL_DECIMALS = 8
@@ -71,14 +70,6 @@ def _check_mechanisms(parts: Parts) -> None:
             parts.reader.bad(mine.mark, message, f"switch {name} off too, or {parent} on")
 
 
-def check_mechanism_name(parts: Parts, node: Node, name: str) -> None:
-    """``enabled_by`` must name a mechanism."""
-    known = fields_of(Mechanisms)
-    if name and name not in known and "enabled_by" in node.table:
-        at = node.table["enabled_by"].mark
-        parts.reader.bad(at, f"there is no mechanism {name!r}", nearest(name, known))
-
-
 def _check_assets(parts: Parts) -> None:
     for name, (node, asset) in parts.tables.get("assets", {}).items():
         assert isinstance(asset, AssetDef)
@@ -96,10 +87,8 @@ def _check_assets(parts: Parts) -> None:
                 node.mark, message, "redemption_asset and redemption_value go together"
             )
         target = node.table.get("redemption_asset")
-        if target is not None:
-            parts.refer(target, asset.redemption_asset, "assets", "asset")
-            if asset.redemption_asset == name:
-                parts.reader.bad(target.mark, f"{node.name} is redeemed into itself")
+        if target is not None and asset.redemption_asset == name:
+            parts.reader.bad(target.mark, f"{node.name} is redeemed into itself")
 
 
 def to_scaled(value: Decimal) -> int:
@@ -131,7 +120,7 @@ def check_amounts(parts: Parts, table: Node | None, amounts: dict[str, Decimal])
     """Amounts by asset: the assets exist, and the amounts fit their decimals and 64 bits."""
     for name, amount in amounts.items():
         node = table.table.get(name) if table is not None else None
-        asset = parts.refer(node, name, "assets", "asset")
+        asset = parts.get("assets", name)
         if asset is not None and node is not None:
             check_amount(parts, node, amount, asset.decimals)
 
@@ -150,8 +139,8 @@ def check_amount(parts: Parts, node: Node, amount: Decimal, decimals: int) -> No
 
 def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
     del name
-    numeraire = parts.refer(node.table["numeraire"], venue.numeraire, "assets", "asset")
-    for key in ("insurance", "liquidation_slice", "takeover_limit", "premium_notional"):
+    numeraire = parts.get("assets", venue.numeraire)
+    for key in ("insurance", "liquidation_slice", "takeover_limit", "impact_margin"):
         if numeraire is not None and key in node.table:
             check_amount(parts, node.table[key], getattr(venue, key), numeraire.decimals)
     check_amounts(parts, node.table.get("margin_pool"), venue.margin_pool)
@@ -168,11 +157,11 @@ def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
 
 def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
     bad = parts.reader.bad
-    venue = parts.refer(node.table["venue"], item.venue, "venues", "venue")
-    base = parts.refer(node.table["base"], item.base, "assets", "asset")
-    quote = parts.refer(node.table["quote"], item.quote, "assets", "asset")
+    venue = parts.get("venues", item.venue)
+    base = parts.get("assets", item.base)
+    quote = parts.get("assets", item.quote)
     if item.base == item.quote:
-        bad(node.table["quote"].mark, f"{node.name}: base and quote are the same asset")
+        bad(node.table["base"].mark, f"{node.name}: base and quote are the same asset")
     if base is not None and quote is not None:
         _check_scales(parts, node, item, base, quote)
     for key, beyond in (("percent_price_up", 1), ("percent_price_down", -1)):
@@ -222,7 +211,7 @@ def _check_perpetual(parts: Parts, node: Node, item: InstrumentDef) -> None:
         names = ", ".join(parts.names("brackets"))
         bad(node.mark, f"{node.name}: a perpetual needs 'brackets'", f"known: {names}")
     else:
-        rows = parts.refer(node.table["brackets"], item.brackets, "brackets", "bracket table")
+        rows = parts.get("brackets", item.brackets)
         if rows and item.default_leverage > rows[0].leverage:
             at = node.table.get("default_leverage", node.table["brackets"])
             message = f"{node.name}.default_leverage {item.default_leverage} is above the"
@@ -235,23 +224,12 @@ def _check_perpetual(parts: Parts, node: Node, item: InstrumentDef) -> None:
 
 
 def _check_index(parts: Parts, node: Node, item: InstrumentDef) -> None:
-    known = parts.names("instruments")
     readable = {other.name: other for _, other in parts.arrays.get("instruments", [])}
     seen: set[str] = set()
     for row, source in zip(node.items, item.index, strict=True):
         at = row.table["instrument"].mark
-        if source.instrument not in known:
-            message = f"there is no instrument {source.instrument!r}"
-            parts.reader.bad(at, message, nearest(source.instrument, known))
-        elif source.instrument in seen:
+        if source.instrument in seen:
             parts.reader.bad(at, f"{node.name} names {source.instrument!r} twice")
         elif source.instrument in readable and readable[source.instrument].kind != "SPOT":
             parts.reader.bad(at, f"{node.name}: {source.instrument!r} is no spot instrument")
         seen.add(source.instrument)
-
-
-def check_names(parts: Parts, node: Node | None, names: Iterable[str], key: str, what: str) -> None:
-    """Every name of an array (or of a single text) exists under ``key``."""
-    nodes = node.items or [node] if node is not None else []
-    for item, name in zip(nodes, names, strict=False):
-        parts.refer(item, name, key, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exchange_sim.scenario.checks import check_amounts, check_mechanism_name, check_names
+from exchange_sim.scenario.checks import check_amounts
 from exchange_sim.scenario.participants import ParticipantDef
 from exchange_sim.scenario.parts import Parts
 from exchange_sim.scenario.schema import About, OutageDef, ShockDef
@@ -13,28 +13,22 @@ from exchange_sim.units import format_utc
 
 
 def check_people(parts: Parts) -> None:
-    """Run the checks of participants, populations, shocks and outages."""
+    """Run the checks of participants, shocks and outages."""
     for node, item in parts.arrays.get("participants", []):
-        check_mechanism_name(parts, node, item.enabled_by)
         _check_participant(parts, node, item)
-    for node, item in parts.arrays.get("populations", []):
-        check_mechanism_name(parts, node, item.enabled_by)
     for node, item in parts.arrays.get("shocks", []):
-        check_mechanism_name(parts, node, item.enabled_by)
         _check_shock(parts, node, item)
     for node, item in parts.arrays.get("outages", []):
-        check_mechanism_name(parts, node, item.enabled_by)
         _check_outage(parts, node, item)
 
 
 def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
-    check_names(parts, node.table.get("venues"), item.venues, "venues", "venue")
     check_amounts(parts, node.table.get("capital"), item.capital)
     at_venues = node.table.get("capital_at")
     for venue, amounts in item.capital_at.items():
         assert at_venues is not None
         where = at_venues.table[venue]
-        if venue not in item.venues:
+        if venue not in item.venues and venue in parts.names("venues"):
             message = f"{node.name} has capital at {venue!r}, where it has no account"
             parts.reader.bad(where.key_mark, message, nearest(venue, item.venues))
         check_amounts(parts, where, amounts)
@@ -44,8 +38,6 @@ def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
             message = f"{node.name}: venue {name!r} has no fee tier {item.fee_tier}"
             at = node.table.get("fee_tier", node)
             parts.reader.bad(at.mark, message, f"tiers: 0 to {len(venue.fees) - 1}")
-    if isinstance(item.latency, str):
-        parts.refer(node.table["latency"], item.latency, "latency", "latency profile")
     _check_class_file(parts, node.table["class"], item.class_ref)
 
 
@@ -74,12 +66,13 @@ def _check_shock(parts: Parts, node: Node, item: ShockDef) -> None:
 
 
 def _check_outage(parts: Parts, node: Node, item: OutageDef) -> None:
-    parts.refer(node.table["venue"], item.venue, "venues", "venue")
+    about = parts.values.get("about")
+    if not isinstance(about, About):
+        return
     if item.end_ns <= item.start_ns:
         message = f"{node.name} ends at {format_utc(item.end_ns, 0)}, not after its start"
         parts.reader.bad(node.table["end"].mark, message)
-    about = parts.values.get("about")
-    if isinstance(about, About) and not _inside(item.start_ns, about):
+    if not _inside(item.start_ns, about):
         message = f"{node.name} starts at {format_utc(item.start_ns, 0)}, outside the run"
         parts.reader.bad(node.table["start"].mark, message, _window(about))
 

@@ -38,9 +38,11 @@ def _filled(item: Node, templates: dict[str, Node], reader: Reader) -> Node:
         name = filled.text("template")
         mark = filled.table["template"].mark
         if name in seen:
+            reader.incomplete.add(item.name)
             reader.bad(mark, "templates use each other in a circle: " + " -> ".join([*seen, name]))
             break
         if name not in templates:
+            reader.incomplete.add(item.name)
             reader.bad(mark, f"there is no template {name!r}", nearest(name, templates))
             break
         seen.append(name)

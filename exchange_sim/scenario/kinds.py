@@ -30,11 +30,14 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:/+-]*")
 
 
 class Reader:
-    """Collects problems; ``start_ns`` is what relative times count from."""
+    """Collects problems and references; ``start_ns`` is what relative times count from."""
 
     def __init__(self, start_ns: int = 0) -> None:
         self.start_ns = start_ns
         self.problems: list[Problem] = []
+        self.references: list[tuple[Node, Ref]] = []
+        self.incomplete: set[str] = set()
+        """Addresses of tables whose template is unknown: what they lack is not a second mistake."""
 
     def bad(self, mark: Mark, message: str, hint: str = "") -> Any:
         """Record a problem and return ``INVALID``."""
@@ -94,6 +97,29 @@ class Text:
 
 
 NAME_TEXT: Final = Text((), NAME, 'a name of letters, digits, "_", "-", ":" or "/"')
+
+
+@attrs.frozen
+class Ref:
+    """The name of something under another top-level key; looked up when all has been read."""
+
+    table: str
+    what: str
+
+    def read(self, node: Node, reader: Reader) -> Any:
+        """The name."""
+        name = NAME_TEXT.read(node, reader)
+        if name is not INVALID:
+            reader.references.append((node, self))
+        return name
+
+    def describe(self) -> str:
+        """Where the name must exist."""
+        return f"the name of one of [{self.table}]"
+
+
+ASSET: Final = Ref("assets", "asset")
+VENUE: Final = Ref("venues", "venue")
 
 
 @attrs.frozen
@@ -273,6 +299,7 @@ class Table:
     """A table from names to one kind; in Python a dict in the order of the names."""
 
     kind: Kind
+    keys: Kind = NAME_TEXT
 
     def read(self, node: Node, reader: Reader) -> Any:
         """The items by name."""
@@ -280,8 +307,10 @@ class Table:
             return reader.wrong(node, self.describe())
         values = {key: self.kind.read(item, reader) for key, item in sorted(node.table.items())}
         for key, item in node.table.items():
-            if not NAME.fullmatch(key):
-                reader.bad(item.key_mark, f"{key!r} is not a name", NAME_TEXT.expected)
+            if (
+                self.keys.read(Node(key, item.key_mark, item.key_mark, item.name), reader)
+                is INVALID
+            ):
                 values[key] = INVALID
         return INVALID if any(value is INVALID for value in values.values()) else values
 
@@ -333,19 +362,23 @@ class Of:
             return reader.wrong(node, self.describe())
         values: dict[str, Any] = {}
         fields = fields_of(self.cls)
+        meant = set(node.table)
         for key, item in node.table.items():
             if key in fields:
                 values[fields[key].name] = fields[key].metadata["kind"].read(item, reader)
             else:
-                values[key] = reader.bad(
-                    item.key_mark, f"unknown key {item.name!r}", nearest(key, fields)
-                )
+                hint = nearest(key, fields)
+                meant.update(name for name in fields if hint == f"did you mean {name!r}?")
+                values[key] = reader.bad(item.key_mark, f"unknown key {item.name!r}", hint)
         for key, field in fields.items():
-            if field.metadata["required"] and key not in node.table:
+            if node.name in reader.incomplete:
+                break
+            if field.metadata["required"] and key not in meant:
                 hint = f"{key} = {field.metadata['kind'].describe()}"
                 where = node.name or "the file"
                 values[key] = reader.bad(node.mark, f"{where} lacks {key!r}", hint)
-        return INVALID if any(value is INVALID for value in values.values()) else self.cls(**values)
+        broken = any(value is INVALID for value in values.values())
+        return INVALID if broken or node.name in reader.incomplete else self.cls(**values)
 
     def describe(self) -> str:
         """Its keys."""

@@ -14,11 +14,11 @@ from exchange_sim.scenario.checks_people import check_people, class_file
 from exchange_sim.scenario.expand import expand
 from exchange_sim.scenario.files import failed, find, make_strategies_importable, read_chain
 from exchange_sim.scenario.kinds import Reader
+from exchange_sim.scenario.mechanisms import Mechanisms
 from exchange_sim.scenario.overrides import apply_overrides, apply_seed, apply_without
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef
 from exchange_sim.scenario.parts import Parts, read_parts
 from exchange_sim.scenario.scenario import Scenario
-from exchange_sim.scenario.schema import Mechanisms
 from exchange_sim.scenario.tree import Mark, Node
 
 SWITCH_OF_POPULATION = {"stale_bids": "stale_bids"}

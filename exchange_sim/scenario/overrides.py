@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from exchange_sim.scenario.kinds import Kind, Of, Reader, Table, fields_of
-from exchange_sim.scenario.schema import Mechanisms, Tables
+from exchange_sim.scenario.mechanisms import Mechanisms
+from exchange_sim.scenario.schema import Tables
 from exchange_sim.scenario.tree import NAMED_ARRAYS, Mark, Node, build, identity, nearest
 
 NAMED_TABLES = ("assets", "venues", "brackets", "latency", "templates")
@@ -96,12 +97,19 @@ def _assign(root: Node, keys: list[str], value: Node, mark: Mark, reader: Reader
             reader.bad(mark, f"there is no {where!r}", nearest(key, names))
             return
         kind = _kind_below(kind, key)
+        if last and depth == 0 and not _same_shape(node.table.get(key), value):
+            reader.bad(mark, f"{key!r} is not one value", "name the value in it: --set a.b=c")
+            return
         if last:
             node.value[key] = value
             return
         if key not in node.value:
             node.value[key] = Node({}, mark, mark, where)
         node = node.value[key]
+
+
+def _same_shape(old: Node | None, new: Node) -> bool:
+    return old is None or type(old.value) is type(new.value)
 
 
 def _item(array: Node, key: str) -> Node | None:

@@ -9,23 +9,27 @@ from typing import Any, Final
 import attrs
 
 from exchange_sim.scenario.kinds import (
+    ASSET,
     MONEY,
     NAME_TEXT,
+    VENUE,
     Duration,
     Flag,
     Free,
     Items,
     Of,
     Reader,
+    Ref,
     Table,
     Text,
     Whole,
     entry,
 )
+from exchange_sim.scenario.mechanisms import MECHANISM
 from exchange_sim.scenario.tree import Node
 from exchange_sim.units import NANOS_PER_MS
 
-POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids", "passive_holders")
+POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids")
 """Populations that exist."""
 
 _CLASS: Final = re.compile(
@@ -62,7 +66,7 @@ class Latency:
     def read(self, node: Node, reader: Reader) -> Any:
         """The name or the profile; names are resolved after all profiles have been read."""
         if isinstance(node.value, str):
-            return NAME_TEXT.read(node, reader)
+            return Ref("latency", "latency profile").read(node, reader)
         return Of(LatencyDef).read(node, reader)
 
     def describe(self) -> str:
@@ -78,20 +82,25 @@ class ParticipantDef:
     class_ref: str = entry(CLASS_REFERENCE, key="class", doc="The strategy class.")
     count: int = entry(Whole(1, 100_000), default=1, doc="How many of them.")
     venues: tuple[str, ...] = entry(
-        Items(NAME_TEXT, single=True, least=1), doc="Where it has accounts (also written `venue`)."
+        Items(VENUE, single=True, least=1), doc="Where it has accounts (also written `venue`)."
     )
     account: str = entry(
         Text(("cash", "unified", "cross")), default="unified", doc="How its accounts are margined."
     )
     fee_tier: int = entry(Whole(0, 100), default=0, doc="Index into the venue's fees.")
     capital: dict[str, Decimal] = entry(
-        Table(MONEY), default={}, doc="Opening balance on each venue, by asset."
+        Table(MONEY, ASSET), default={}, doc="Opening balance on each venue, by asset."
     )
     capital_at: dict[str, dict[str, Decimal]] = entry(
-        Table(Table(MONEY)), default={}, doc="By venue: replaces `capital` there."
+        Table(Table(MONEY, ASSET), VENUE), default={}, doc="By venue: replaces `capital` there."
+    )
+    loans: dict[str, Decimal] = entry(
+        Table(MONEY), default={}, doc="Margin loans taken out on each venue at the start, by asset."
     )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
-    enabled_by: str = entry(Text(), default="", doc="Mechanism that switches it; none: always on.")
+    enabled_by: str = entry(
+        MECHANISM, default="", doc="Mechanism that switches it; none: always on."
+    )
     enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
     params: dict[str, Any] = entry(Free(), default={}, doc="Parameters of the class.")
     template: str = entry(
@@ -111,7 +120,9 @@ class PopulationDef:
 
     name: str = entry(NAME_TEXT, doc="Names the accounts and the random streams.")
     kind: str = entry(Text(POPULATION_KINDS), doc="Which population.")
-    enabled_by: str = entry(Text(), default="", doc="Mechanism that switches it; none: always on.")
+    enabled_by: str = entry(
+        MECHANISM, default="", doc="Mechanism that switches it; none: always on."
+    )
     enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
     params: dict[str, Any] = entry(Free(), default={}, doc="Parameters of the population.")
     template: str = entry(

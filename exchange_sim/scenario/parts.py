@@ -35,28 +35,34 @@ class Parts:
         return list(node.table) or [identity(item) for item in node.items if identity(item)]
 
     def get(self, key: str, name: str) -> Any:
-        """A readable item of a table, or None."""
+        """A readable item of a table, or None if it does not exist or could not be read."""
         found = self.tables.get(key, {}).get(name)
         return found[1] if found is not None else None
 
-    def refer(self, node: Node | None, name: str, key: str, what: str) -> Any:
-        """The item that ``name`` refers to; records a problem at ``node`` when it does not exist.
-
-        None also for an item that exists but could not be read.
-        """
-        known = self.names(key)
-        if name not in known and node is not None:
-            self.reader.bad(node.mark, f"there is no {what} {name!r}", nearest(name, known))
-        return self.get(key, name)
+    def resolve(self) -> None:
+        """Record every reference to something that does not exist."""
+        names = {ref.table: self.names(ref.table) for _, ref in self.reader.references}
+        misplaced = self._misplaced_symbols()
+        for node, ref in self.reader.references:
+            follows = ref.table == "instruments" and node.value.partition(":")[2] in misplaced
+            if node.value not in names[ref.table] and not follows:
+                hint = nearest(node.value, names[ref.table])
+                self.reader.bad(node.mark, f"there is no {ref.what} {node.value!r}", hint)
 
     def build(self, cls: type[T], **more: Any) -> T:
-        """The whole, when no problem was found.  Its order is that of the names, not of the file."""
+        """The whole, when no problem was found, in the order of the names."""
         values = dict(self.values)
         for key, items in self.tables.items():
             values[key] = {name: item for name, (_, item) in sorted(items.items())}
         for key, listed in self.arrays.items():
             values[key] = tuple(item for _, item in sorted(listed, key=_by_name))
         return cls(**values, **more)
+
+    def _misplaced_symbols(self) -> set[str]:
+        """Symbols on venues that do not exist: references to them are no mistake of their own."""
+        array, venues = self.root.table.get("instruments"), self.names("venues")
+        items = array.items if array is not None else []
+        return {item.text("symbol") for item in items if item.text("venue") not in venues}
 
 
 def read_parts(root: Node, reader: Reader) -> Parts:
@@ -79,7 +85,7 @@ def read_parts(root: Node, reader: Reader) -> Parts:
             readable = {
                 name: (item, kind.kind.read(item, reader)) for name, item in found.table.items()
             }
-            Table(_Anything()).read(found, reader)
+            Table(_Anything(), kind.keys).read(found, reader)
             parts.tables[key] = {k: v for k, v in readable.items() if v[1] is not INVALID}
         elif (
             isinstance(kind, Items) and isinstance(kind.kind, Of) and isinstance(found.value, list)
@@ -90,6 +96,7 @@ def read_parts(root: Node, reader: Reader) -> Parts:
             value = kind.read(found, reader)
             if value is not INVALID:
                 parts.values[field.name] = value
+    parts.resolve()
     return parts
 
 

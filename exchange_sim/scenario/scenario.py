@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final, Self
+from typing import Any, Final, Self, get_args, get_origin
 
 import attrs
 import cattrs
@@ -124,10 +124,20 @@ def _latency(value: Any, _: Any) -> LatencyDef:
 
 
 def _strict(value: Any, cls: type) -> Any:
-    """A number or text of JSON as it is; cattrs would turn ``"x"`` into a tuple of letters."""
+    """A value of JSON as it is; cattrs would turn ``"8"`` into 8."""
     if type(value) is not cls:
         raise ValueError(f"expected {cls.__name__}")
     return value
+
+
+def _tuple_hook(kind: Any) -> Any:
+    """Arrays only: cattrs would turn a text into a tuple of letters."""
+    item = get_args(kind)[0]
+
+    def structure(value: Any, _: Any) -> Any:
+        return tuple(_CONVERTER.structure(each, item) for each in _strict(value, list))
+
+    return structure
 
 
 def _is_free(kind: Any) -> bool:
@@ -141,6 +151,7 @@ def _make_converter() -> cattrs.Converter:
     for cls in (int, str, bool):
         converter.register_structure_hook(cls, _strict)
     converter.register_structure_hook(str | LatencyDef, _latency)
+    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_hook)
     converter.register_unstructure_hook_func(_is_free, _encode_free)
     converter.register_structure_hook_func(_is_free, lambda value, _: _decode_free(value))
     return converter

@@ -15,11 +15,13 @@ import attrs
 
 from exchange_sim.scenario.collateral import COLLATERAL, CollateralTier
 from exchange_sim.scenario.kinds import (
+    ASSET,
     MONEY,
     NAME_TEXT,
     POSITIVE,
     RATE,
     RATIO,
+    VENUE,
     Duration,
     Flag,
     Free,
@@ -27,18 +29,20 @@ from exchange_sim.scenario.kinds import (
     Items,
     Number,
     Of,
+    Ref,
     Table,
     Text,
     Whole,
     entry,
 )
+from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
 from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_MS, NANOS_PER_S
 
 PROFILES: Final = ("binance",)
 """Venue rule sets that exist."""
 
-ADL_RULES: Final = ("binance", "bybit", "okx", "hyperliquid")
+ADL_RULES: Final = ("production_queue", "pro_rata", "optimised")
 """Orders in which counterparties are chosen and the price they get."""
 
 
@@ -59,32 +63,6 @@ class About:
     )
 
 
-def _switch(doc: str) -> Any:
-    return entry(Flag(), default=True, doc=doc)
-
-
-@attrs.frozen(kw_only=True)
-class Mechanisms:
-    """``[mechanisms]``: causes that can be switched off one by one (``--without``)."""
-
-    macro_shock: bool = _switch("The exogenous news and the selling that it causes.")
-    mm_withdrawal: bool = _switch("Market makers' withdrawal policies.")
-    unified_account: bool = _switch("Unified margin accounts; off: the same accounts hold cash.")
-    collateral_sale: bool = _switch("Liquidations sell collateral assets through their books.")
-    adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
-    dip_buyers: bool = _switch("Patient capital that buys after a fall.")
-    stale_bids: bool = _switch("Old limit orders far below the market.")
-    transfer_suspension: bool = _switch("Outages of transfers between venues.")
-    own_book_collateral_price: bool = _switch(
-        "Pegged collateral is valued by the venue's own book."
-    )
-    cefi_loans: bool = _switch("Margin calls on loans of the CeFi desk.")
-    loop_lending: bool = _switch("Leveraged loops in pegged assets.")
-    defi_liquidation: bool = _switch("Liquidations of on-chain lending pools.")
-    liquidation_bots: bool = _switch("Bots that take on-chain liquidations and sell the proceeds.")
-    issuer_redemption: bool = _switch("Redemption of pegged assets at the issuer.")
-
-
 @attrs.frozen(kw_only=True)
 class AssetDef:
     """``[assets.NAME]``: something that is held."""
@@ -102,7 +80,7 @@ class AssetDef:
         default=Decimal(0),
         doc="Interest on margin loans in this asset, per day.",
     )
-    redemption_asset: str = entry(NAME_TEXT, default="", doc="What one unit is redeemed into.")
+    redemption_asset: str = entry(ASSET, default="", doc="What one unit is redeemed into.")
     redemption_value: Decimal | None = entry(
         Number(Decimal(0), Decimal(1000), above=True, step=Decimal(1).scaleb(-6)),
         default=None,
@@ -134,7 +112,7 @@ class VenueDef:
     """``[venues.NAME]``: an exchange and its rules."""
 
     profile: str = entry(Text(PROFILES), doc="Rule set of marks, margin and liquidation.")
-    numeraire: str = entry(NAME_TEXT, doc="Asset in which equity and margin are counted.")
+    numeraire: str = entry(ASSET, doc="Asset in which equity and margin are counted.")
     fees: tuple[FeeDef, ...] = entry(Items(Of(FeeDef), least=1), doc="Fee tiers, tier 0 first.")
     service_time_ns: int = entry(
         Duration(), key="service_time", default=0, unit="ns", doc="Engine time per command."
@@ -154,7 +132,9 @@ class VenueDef:
         unit="ns",
         doc="Time between funding settlements, counted from midnight UTC.",
     )
-    funding_cap: Decimal = entry(RATIO, default=Decimal("0.00375"), doc="Largest funding rate.")
+    funding_cap: Decimal = entry(
+        RATE, default=Decimal("0.75"), doc="Largest funding rate, in first maintenance rates."
+    )
     interest_interval_ns: int = entry(
         Duration(low=NANOS_PER_S),
         key="interest_interval",
@@ -182,11 +162,13 @@ class VenueDef:
     bands: BandsDef = entry(
         Of(BandsDef), default=BandsDef(), doc="Margin bands of unified accounts."
     )
-    adl_rule: str = entry(Text(ADL_RULES), default="binance", doc="Ranking and price of ADL.")
+    adl_rule: str = entry(
+        Text(ADL_RULES), default="production_queue", doc="How ADL shares a position."
+    )
     loan_mmr: Decimal = entry(RATIO, default=Decimal("0.05"), doc="Maintenance rate of loans.")
     loan_imr: Decimal = entry(RATIO, default=Decimal("0.1"), doc="Initial rate of loans.")
     margin_pool: dict[str, Decimal] = entry(
-        Table(MONEY), default={}, doc="Opening cash that can be borrowed, by asset."
+        Table(MONEY, ASSET), default={}, doc="Opening cash that can be borrowed, by asset."
     )
     transfer_delay_ns: int = entry(
         Duration(),
@@ -196,13 +178,15 @@ class VenueDef:
         doc="Time that a transfer out of the venue takes.",
     )
     transfer_fee: dict[str, Decimal] = entry(
-        Table(MONEY), default={}, doc="Fee of a transfer out, by asset."
+        Table(MONEY, ASSET), default={}, doc="Fee of a transfer out, by asset."
     )
     max_orders: int = entry(
         Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
     )
-    premium_notional: Decimal = entry(
-        POSITIVE, default=Decimal(4000), doc="Order value whose average price gives the premium."
+    impact_margin: Decimal = entry(
+        POSITIVE,
+        default=Decimal(200),
+        doc="Times maximum leverage: the impact notional of premiums.",
     )
 
 
@@ -219,7 +203,9 @@ class BracketDef:
 class IndexSource:
     """A book that an index price is made of."""
 
-    instrument: str = entry(NAME_TEXT, doc='"venue:SYMBOL" of a spot instrument.')
+    instrument: str = entry(
+        Ref("instruments", "instrument"), doc='"venue:SYMBOL" of a spot instrument.'
+    )
     weight: int = entry(Whole(1, 1_000_000), default=1, doc="Relative weight.")
 
 
@@ -228,10 +214,10 @@ class InstrumentDef:
     """``[[instruments]]``: something that is traded on one venue."""
 
     symbol: str = entry(NAME_TEXT, doc="As the venue spells it.")
-    venue: str = entry(NAME_TEXT, doc="A name in [venues].")
+    venue: str = entry(VENUE, doc="Where.")
     kind: str = entry(Text(("SPOT", "PERPETUAL")), doc="What is traded.")
-    base: str = entry(NAME_TEXT, doc="A name in [assets].")
-    quote: str = entry(NAME_TEXT, doc="A name in [assets].")
+    base: str = entry(ASSET, doc="What is bought and sold.")
+    quote: str = entry(ASSET, doc="What it is paid with.")
     tick_size: Decimal = entry(POSITIVE, doc="Smallest price step, in quote.")
     lot_size: Decimal = entry(POSITIVE, doc="Smallest quantity step, in base.")
     price: Decimal = entry(POSITIVE, doc="Price before the first trade; an initial state.")
@@ -258,7 +244,9 @@ class InstrumentDef:
     trigger_protect: Decimal = entry(
         RATIO, default=Decimal(0), doc="Stops wait while last and mark are further apart; 0: never."
     )
-    brackets: str = entry(NAME_TEXT, default="", doc="A name in [brackets]; perpetuals need one.")
+    brackets: str = entry(
+        Ref("brackets", "bracket table"), default="", doc="Leverage brackets; perpetuals need them."
+    )
     default_leverage: int = entry(Whole(1, 1000), default=20, doc="Leverage of a new account.")
     depth_usd: Decimal = entry(
         MONEY, default=Decimal(0), doc="D1: calm resting bid value within 1 % x beta of the price."
@@ -285,7 +273,7 @@ class ShockDef:
 
     name: str = entry(NAME_TEXT, doc="Addresses it in --set.")
     at_ns: int = entry(Instant(), key="at", unit="ns", doc="When it happens.")
-    enabled_by: str = entry(Text(), default="macro_shock", doc="Mechanism that switches it.")
+    enabled_by: str = entry(MECHANISM, default="macro_shock", doc="Mechanism that switches it.")
     enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
     params: dict[str, Any] = entry(Free(), default={}, doc="What participants are told.")
 
@@ -296,11 +284,11 @@ class OutageDef:
 
     name: str = entry(NAME_TEXT, default="", doc="Addresses it in --set.")
     kind: str = entry(Text(("venue", "feed", "transfers", "api")), doc="What is down.")
-    venue: str = entry(NAME_TEXT, doc="A name in [venues].")
+    venue: str = entry(VENUE, doc="Where.")
     start_ns: int = entry(Instant(), key="start", unit="ns", doc="First instant.")
     end_ns: int = entry(Instant(), key="end", unit="ns", doc="First instant after it.")
     enabled_by: str = entry(
-        Text(), default="", doc="Mechanism that switches it; transfers: transfer_suspension."
+        MECHANISM, default="", doc="Mechanism that switches it; transfers: transfer_suspension."
     )
     enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
 

@@ -139,10 +139,9 @@ def _merge_named(base: Node, over: Node) -> Node:
 def nearest(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest of the known words, or lists them when none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if not close:
-        folded = {name.casefold(): name for name in names}
-        close = [folded[word.casefold()]] if word.casefold() in folded else []
+    folded = {name.casefold(): name for name in names}
+    close = [folded[word.casefold()]] if word.casefold() in folded else []
+    close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     if not names:

@@ -1,0 +1,39 @@
+"""The causes of a crash that can be switched off one by one."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import attrs
+
+from exchange_sim.scenario.kinds import Flag, Text, entry, fields_of
+
+
+def _switch(doc: str) -> Any:
+    return entry(Flag(), default=True, doc=doc)
+
+
+@attrs.frozen(kw_only=True)
+class Mechanisms:
+    """``[mechanisms]``: causes that can be switched off one by one (``--without``)."""
+
+    macro_shock: bool = _switch("The exogenous news and the selling that it causes.")
+    mm_withdrawal: bool = _switch("Market makers' withdrawal policies.")
+    unified_account: bool = _switch("Unified margin accounts; off: the same accounts hold cash.")
+    collateral_sale: bool = _switch("Liquidations sell collateral assets through their books.")
+    adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
+    dip_buyers: bool = _switch("Patient capital that buys after a fall.")
+    stale_bids: bool = _switch("Old limit orders far below the market.")
+    transfer_suspension: bool = _switch("Outages of transfers between venues.")
+    own_book_collateral_price: bool = _switch(
+        "Pegged collateral is valued by the venue's own book."
+    )
+    cefi_loans: bool = _switch("Margin calls on loans of the CeFi desk.")
+    loop_lending: bool = _switch("Leveraged loops in pegged assets.")
+    defi_liquidation: bool = _switch("Liquidations of on-chain lending pools.")
+    liquidation_bots: bool = _switch("Bots that take on-chain liquidations and sell the proceeds.")
+    issuer_redemption: bool = _switch("Redemption of pegged assets at the issuer.")
+
+
+MECHANISM: Final = Text(tuple(fields_of(Mechanisms)))
+"""The name of a mechanism."""
