@@ -35,6 +35,8 @@ class MakerParams(Strategy.Params):
     with time constant ``follow_s``, a sibling market by ``link_per_s`` for gaps well below
     ``link_gap`` x beta. ``signal_symbols`` are the pairs whose volatility is the market-wide
     signal (none: all). ``outages_ns`` are the (start, end) that the venues' status pages announce.
+    ``news`` lists (time, relative fall of the fair value per unit of beta), taken up by pairs
+    without a lead.
     """
 
     pairs: tuple[PairParams, ...] = ()
@@ -59,6 +61,7 @@ class MakerParams(Strategy.Params):
     withdrawal_enabled: bool = True
     withdrawal: WithdrawalParams = attrs.field(factory=WithdrawalParams)
     outages_ns: tuple[tuple[int, int], ...] = ()
+    news: tuple[tuple[int, float], ...] = ()
 
 
 class Maker(Strategy):
@@ -72,6 +75,7 @@ class Maker(Strategy):
         self.messages = 0
         self._wake_ups = 0
         self._unwound_ns = 0
+        self._news = 0
         self._halted: dict[str, bool] = {}
 
     def offsets(self, pair: Pair) -> tuple[float, float]:
@@ -109,6 +113,7 @@ class Maker(Strategy):
         due = [pair for pair in self.pairs if not (turn + pair.index) % pair.params.every]
         for pair in due:
             self._observe(pair, now, lead)
+        self._hear_news(now)
         conditions = self.watch.look(now, self._signals, self.pairs)
         self.policies.update(conditions)
         for pair in due:
@@ -137,6 +142,15 @@ class Maker(Strategy):
             kind = NoteKind.QUOTES_WITHDRAWN if halted else NoteKind.QUOTES_RESTORED
             self.note(kind, WithdrawalCause.LIQUIDATION, 0 if halted else PPM, venue=event.venue)
         self._halted[event.venue] = halted
+
+    def _hear_news(self, now: int) -> None:
+        news = self.params.news
+        while self._news < len(news) and now >= news[self._news][0]:
+            fall = news[self._news][1]
+            self._news += 1
+            for pair in self.pairs:
+                if not pair.params.lead_beta:
+                    pair.fair_ticks *= math.exp(-fall * pair.params.beta)
 
     def _observe(self, pair: Pair, now: int, lead: float) -> None:
         p, book = self.params, self.book(pair.market)

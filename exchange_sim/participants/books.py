@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import attrs
 
 from exchange_sim.model.enums import BUY, IOC, LIMIT, MARKET
 from exchange_sim.strategy.api import BookView, Market, Strategy
 from exchange_sim.units import NANOS_PER_S
+
+_VARIANCE_S: Final = 60.0
+_USUAL_GAIN: Final = 0.02
 
 
 @attrs.frozen
@@ -23,9 +27,10 @@ class BookParams:
 class Watched:
     """One watched book: prices in ticks as floats, D1 in lots at the first price.
 
-    ``start`` is the first mid seen, ``mean`` the exponential mean of the mid with time constant
-    ``mean_s``; both are 0.0 until the book has had two sides.  D1 is fixed in lots, as a holder of
-    coins sees it, so that a fallen price does not inflate the orders.
+    ``start`` is the first mid seen, ``variance`` the squared log return per second with a memory
+    of one minute, ``mean`` the exponential mean of the mid with time constant ``mean_s``; both are
+    0.0 until the book has had two sides.  D1 is fixed in lots, as a holder of coins sees it, so
+    that a fallen price does not inflate the orders.
     """
 
     __slots__ = (
@@ -39,6 +44,8 @@ class Watched:
         "mean_s",
         "mid",
         "start",
+        "usual_depth",
+        "variance",
     )
 
     def __init__(
@@ -50,7 +57,8 @@ class Watched:
         self.beta = beta
         self.mean_s = mean_s
         self.depth_lots = 0.0
-        self.start = self.mid = self.mean = 0.0
+        self.start = self.mid = self.mean = self.variance = 0.0
+        self.usual_depth = (0.0, 0.0)
         self._mean_ns = 0
 
     def look(self, now_ns: int) -> BookView:
@@ -59,6 +67,7 @@ class Watched:
         A one-sided book keeps the last mid, bounded by the side that is left.
         """
         book = self._owner.book(self.market)
+        before = self.mid
         bid, ask = book.bid_ticks, book.ask_ticks
         if bid and ask:
             self.mid = (bid + ask) * 0.5
@@ -66,8 +75,11 @@ class Watched:
             self.mid = max(self.mid, float(bid)) if bid else min(self.mid, float(ask or self.mid))
         if self.mid:
             if self.start:
-                gain = -math.expm1((self._mean_ns - now_ns) / (self.mean_s * NANOS_PER_S))
-                self.mean += (self.mid - self.mean) * gain
+                seconds = (now_ns - self._mean_ns) / NANOS_PER_S
+                self.mean += (self.mid - self.mean) * -math.expm1(-seconds / self.mean_s)
+                self.variance *= math.exp(-seconds / _VARIANCE_S)
+                if self.mid != before:
+                    self.variance += math.log(self.mid / before) ** 2 / _VARIANCE_S
             else:
                 self.start = self.mean = self.mid
                 self.depth_lots = self.depth_usd / (self.mid * self.market.tick * self.market.lot)
@@ -77,6 +89,21 @@ class Watched:
     def log_fall(self) -> float:
         """ln(mid / start): negative after a fall; 0.0 while nothing is known."""
         return math.log(self.mid / self.start) if self.start else 0.0
+
+    def shown(self, book: BookView, reach: float) -> float:
+        """Lots displayed within ``reach`` of the mid over what is usual here, at most 1.
+
+        Usual is the highest average so far of the same measure, so it does not matter how many
+        levels the view has.
+        """
+        low, high = self.mid * (1.0 - reach), self.mid * (1.0 + reach)
+        lots = sum(lots for ticks, lots in book.bid_levels if ticks >= low)
+        lots += sum(lots for ticks, lots in book.ask_levels if ticks <= high)
+        average, usual = self.usual_depth
+        average += (lots - average) * (_USUAL_GAIN if average else 1.0)
+        usual = max(usual, average)
+        self.usual_depth = (average, usual)
+        return min(1.0, lots / usual) if usual else 0.0
 
     def take(self, side: int, d1: float, limit_ticks: float | None, flags: int = 0) -> int:
         """Take ``d1`` of liquidity now, not beyond ``limit_ticks`` (``None``: at any price).
@@ -97,14 +124,3 @@ class Watched:
         """Whether an order of so many lots at this price reaches the venue's minimum notional."""
         market = self.market
         return lots > 0 and lots * ticks * market.tick * market.lot >= market.min_notional
-
-
-def displayed(book: BookView, mid: float, reach: float, depth_lots: float) -> float:
-    """Lots shown within ``reach`` of the mid, mean of both sides, over D1; capped at 1.
-
-    The view must hold enough levels; levels beyond it count as absent.
-    """
-    low, high = mid * (1.0 - reach), mid * (1.0 + reach)
-    lots = sum(lots for ticks, lots in book.bid_levels if ticks >= low)
-    lots += sum(lots for ticks, lots in book.ask_levels if ticks <= high)
-    return min(1.0, 0.5 * lots / depth_lots) if depth_lots else 0.0

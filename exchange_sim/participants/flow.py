@@ -1,4 +1,4 @@
-"""Background flow: self-exciting takers and short-lived passive orders, in many books from one account.
+"""Background flow in many books from one account: self-exciting takers, short-lived orders.
 
 Both sides are alike, so the flow has no drift.  It is bounded: a taker's order never trades
 further than 2 % x beta from the mid or 4.5 % x beta from the two-minute mean, and shrinks with the
@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 
 from exchange_sim.model.enums import BUY, GTD, LIMIT, SELL
-from exchange_sim.participants.books import BookParams, Watched, displayed
+from exchange_sim.participants.books import BookParams, Watched
 from exchange_sim.participants.hawkes import Hawkes, HawkesParams
 from exchange_sim.strategy.api import BookView, Strategy
 from exchange_sim.units import NANOS_PER_S
@@ -47,7 +47,9 @@ class FlowBook(BookParams):
 class FlowParams(Strategy.Params):
     """Distances are fractions of the price per unit of beta; sizes are log-normal.
 
-    ``thin_book_weight`` w scales sizes by ``1 - w * missing share of the displayed depth``.
+    ``thin_book_weight`` w scales takers by ``1 - w * missing share of the displayed depth``.
+    Passive orders are halved when the volatility of one minute is ``passive_half_vol`` times
+    ``calm_vol_bp`` x beta.
     """
 
     books: tuple[FlowBook, ...] = ()
@@ -61,6 +63,8 @@ class FlowParams(Strategy.Params):
     thin_book_weight: float = 0.6
     passive_distance: float = 0.02
     passive_nearest: float = 0.0005
+    passive_half_vol: float = 6.0
+    calm_vol_bp: float = 4.0
     book_levels: int = 20
 
 
@@ -149,7 +153,7 @@ class BackgroundFlow(Strategy):
         p, book, rng = self.params, source.book, self.rng
         if rng.random() >= p.side_persistence:
             source.side = BUY if rng.random() < 0.5 else SELL
-        shown = displayed(view, book.mid, 0.01 * book.beta, book.depth_lots)
+        shown = book.shown(view, 0.01 * book.beta)
         size = self._size(source.mean_d1) * (1.0 - p.thin_book_weight * (1.0 - shown))
         near, far = p.limit_from_mid * book.beta, p.limit_from_mean * book.beta
         if source.side == BUY:
@@ -166,7 +170,9 @@ class BackgroundFlow(Strategy):
         p, book, rng = self.params, source.book, self.rng
         distance = p.passive_nearest - p.passive_distance * math.log(1.0 - rng.random())
         distance *= book.beta
-        lots = int(self._size(source.mean_d1) * book.depth_lots + 0.5)
+        half = p.passive_half_vol * p.calm_vol_bp * book.beta / 10_000.0
+        scale = 1.0 / (1.0 + 60.0 * book.variance / (half * half))
+        lots = int(self._size(source.mean_d1) * scale * book.depth_lots + 0.5)
         life = rng.exponential_ns(int(source.params.passive_life_s * NANOS_PER_S))
         if rng.random() < 0.5:
             side, price = BUY, math.floor(book.mid * math.exp(-distance))

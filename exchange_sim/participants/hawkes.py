@@ -5,14 +5,12 @@
 
 Sampling: Dassios & Zhao (2013), "Exact simulation of Hawkes process with exponentially decaying
 intensity", Electron. Commun. Probab. 18(62): the next arrival is the earlier of one from the
-constant part and one from the decaying part, so no candidate is ever rejected.  Estimator of n:
-Hardiman & Bouchaud (2014), arXiv 1403.5227.
+constant part and one from the decaying part, so no candidate is ever rejected.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import attrs
 
@@ -59,18 +57,3 @@ class Hawkes:
         self.excess = excess * math.exp(-beta * wait) + self._alpha
         self._seconds += wait
         return self._start_ns + int(self._seconds * NANOS_PER_S)
-
-
-def intensity(params: HawkesParams, event_times_s: Sequence[float], time_s: float) -> float:
-    """lambda(t) after the given past arrivals, by the definition; for tests and plots."""
-    mu = params.rate_per_s * (1.0 - params.branching)
-    alpha = params.branching * params.decay_per_s
-    kernel = sum(math.exp(-params.decay_per_s * (time_s - past)) for past in event_times_s)
-    return mu + alpha * kernel
-
-
-def branching_estimate(counts: Sequence[int]) -> float:
-    """Branching ratio, 1 - sqrt(mean / variance) of arrivals in windows long against 1/decay."""
-    mean = sum(counts) / len(counts)
-    variance = sum((count - mean) ** 2 for count in counts) / (len(counts) - 1)
-    return 1.0 - math.sqrt(mean / variance) if variance > 0.0 else 0.0
