@@ -13,7 +13,6 @@ from exchange_sim.scenario.kinds import (
     MONEY,
     NAME_TEXT,
     VENUE,
-    Duration,
     Flag,
     Free,
     Items,
@@ -26,6 +25,7 @@ from exchange_sim.scenario.kinds import (
     entry,
 )
 from exchange_sim.scenario.mechanisms import MECHANISM
+from exchange_sim.scenario.times import Duration
 from exchange_sim.scenario.tree import Node
 from exchange_sim.units import NANOS_PER_MS
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import attrs
 
-from exchange_sim.scenario.kinds import INVALID, Items, Of, Reader, Table, fields_of, instant_ns
+from exchange_sim.scenario.kinds import INVALID, Items, Of, Reader, Table, fields_of
 from exchange_sim.scenario.schema import Tables
+from exchange_sim.scenario.times import instant_ns
 from exchange_sim.scenario.tree import Node, identity, nearest
 
 T = TypeVar("T")

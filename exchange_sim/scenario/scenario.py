@@ -27,7 +27,8 @@ _DECIMAL: Final = "$decimal"
 class Scenario(Tables):
     """A scenario without mistakes, with templates, switches and overrides applied.
 
-    Disabled items and items whose mechanism is off are gone; latency names are resolved.  Two
+    Disabled items and items whose mechanism is off are gone, except for shocks, which stay as
+    ``enabled = False`` because parameters refer to them; latency names are resolved.  Two
     scenarios are equal when they describe the same run, wherever they were read from.
     """
 
@@ -140,6 +141,11 @@ def _tuple_hook(kind: Any) -> Any:
     return structure
 
 
+def _is_tuple(kind: Any) -> bool:
+    origin: Any = get_origin(kind)
+    return origin is tuple
+
+
 def _is_free(kind: Any) -> bool:
     return bool(kind == dict[str, Any])
 
@@ -151,7 +157,7 @@ def _make_converter() -> cattrs.Converter:
     for cls in (int, str, bool):
         converter.register_structure_hook(cls, _strict)
     converter.register_structure_hook(str | LatencyDef, _latency)
-    converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple, _tuple_hook)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_hook)
     converter.register_unstructure_hook_func(_is_free, _encode_free)
     converter.register_structure_hook_func(_is_free, lambda value, _: _decode_free(value))
     return converter

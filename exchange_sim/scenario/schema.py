@@ -22,10 +22,8 @@ from exchange_sim.scenario.kinds import (
     RATE,
     RATIO,
     VENUE,
-    Duration,
     Flag,
     Free,
-    Instant,
     Items,
     Number,
     Of,
@@ -37,6 +35,7 @@ from exchange_sim.scenario.kinds import (
 )
 from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
+from exchange_sim.scenario.times import Duration, Instant
 from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_MS, NANOS_PER_S
 
 PROFILES: Final = ("binance",)

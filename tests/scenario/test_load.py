@@ -256,7 +256,8 @@ def test_without_switches_off_and_drops(folder: Path) -> None:
     )
 
     assert [item.name for item in scenario.participants] == ["arb", "mm-ladder"]
-    assert scenario.outages == scenario.shocks == ()
+    assert scenario.outages == ()
+    assert [(shock.name, shock.enabled) for shock in scenario.shocks] == [("news", False)]
     assert not scenario.mechanisms.dip_buyers
     assert problems(folder / "good.toml", without=("dip_buyer",)) == [
         "--without dip_buyer:0: unknown mechanism 'dip_buyer' / did you mean 'dip_buyers'?"
