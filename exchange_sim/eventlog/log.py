@@ -17,7 +17,7 @@ from collections.abc import Collection
 from hashlib import blake2b
 from operator import itemgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,20 @@ for _type_id, _kind in EVENTS.items():
 _PACK: Final = {type_id: struct.Struct(f"<{_WIDTHS[type_id]}q").pack for type_id in EVENTS}
 
 
+class Listener(Protocol):
+    """Somebody who follows a few kinds of events, batch by batch."""
+
+    @property
+    def kinds(self) -> Collection[int]:
+        """Type ids of interest."""
+
+    def observe(self, seq: int, time_ns: int, event: tuple[int, ...], /) -> None:
+        """Take an event of these kinds; events come in order of happening."""
+
+    def advance(self, time_ns: int, /) -> None:
+        """Everything up to this time has been passed on."""
+
+
 class EventLog:
     """Collects the events of a run.
 
@@ -71,6 +85,7 @@ class EventLog:
         self._buffered = 0
         self._tables: dict[int, _KindTable] = {}
         self._closed = False
+        self._listeners: list[tuple[Listener, npt.NDArray[np.bool_]]] = []
         if directory is None:
             return
         target = directory / "events"
@@ -96,6 +111,12 @@ class EventLog:
                 self._pack()
         elif len(heads) >= _HEAD_INTS * _BATCH_EVENTS:
             self._pack()
+
+    def listen(self, listener: Listener) -> None:
+        """Pass the events of ``listener.kinds`` on to it, a batch at a time, from now on."""
+        wanted = np.zeros(_TYPE_IDS, np.bool_)
+        wanted[list(listener.kinds)] = True
+        self._listeners.append((listener, wanted))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,8 +172,18 @@ class EventLog:
         present = np.bincount(kinds, minlength=_TYPE_IDS)
         for type_id in np.flatnonzero(present).tolist():
             self._counts[type_id] += int(present[type_id])
+        for listener, wanted in self._listeners:
+            self._notify(listener, np.flatnonzero(wanted[kinds]).tolist(), events, heads)
         if self._tables:
             self._deal(np.frombuffer(packed, "<i8"), kinds, heads)
+
+    def _notify(
+        self, listener: Listener, chosen: list[int], events: list[tuple[int, ...]], heads: _Ints
+    ) -> None:
+        owners = np.searchsorted(np.cumsum(heads[:, 2]), chosen, side="right")
+        for at, (seq, time_ns, _) in zip(chosen, heads[owners].tolist(), strict=True):
+            listener.observe(seq, time_ns, events[at])
+        listener.advance(int(heads[-1, 1]))
 
     def _deal(self, flat: _Ints, kinds: npt.NDArray[np.uint8], heads: _Ints) -> None:
         widths = _WIDTHS[kinds]

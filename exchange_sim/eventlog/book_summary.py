@@ -1,0 +1,155 @@
+"""``book_1s.parquet``: touch and depth of every book, every second of simulated time.
+
+Depth is what rests within 0.1, 1, 2 and 5 % of the mid on each side, in the quote asset's smallest
+units.  When one side is empty its columns are 0, there is no mid, and the other side's depth is
+measured from its own best price.
+
+Simplifications: whole levels count, up to the first one beyond the distance; hidden quantity counts
+only if the caller passes it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, starmap
+from operator import mul
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from exchange_sim.errors import StorageError
+from exchange_sim.eventlog.schema import table_metadata
+from exchange_sim.eventlog.tables import OpenSink, TableFile, open_sink
+from exchange_sim.limits import ROW_GROUP_ROWS
+
+DISTANCES_PPM: Final = (1_000, 10_000, 20_000, 50_000)
+"""Distances from the mid at which depth is summed, in parts per million."""
+
+DEPTH_COLUMNS: Final = tuple(
+    f"{side}_depth_{distance // 100}bp" for side in ("bid", "ask") for distance in DISTANCES_PPM
+)
+"""``bid_depth_10bp`` ... ``ask_depth_500bp``, in the order of a row."""
+
+Levels = Sequence[tuple[int, int]]
+Row = tuple[int, ...]
+
+_COLUMNS: Final = ("time_ns", "instrument", "bid", "ask", "spread", *DEPTH_COLUMNS)
+_UNITS: Final = {
+    "time_ns": "Nanos",
+    "instrument": "InstrumentId",
+    "bid": "Ticks",
+    "ask": "Ticks",
+    "mid": "Ticks",
+    "spread": "Ticks",
+}
+
+
+def book_schema() -> pa.Schema:
+    """Schema of ``book_1s.parquet``; ``mid`` is in ticks and may be half a tick."""
+    fields = []
+    for name in ("time_ns", "instrument", "bid", "ask", "mid", *_COLUMNS[4:]):
+        types = {"instrument": pa.int32(), "mid": pa.float64()}
+        metadata = {"unit": _UNITS.get(name, "Amount")}
+        fields.append(
+            pa.field(name, types.get(name, pa.int64()), nullable=False, metadata=metadata)
+        )
+    return pa.schema(fields, metadata=table_metadata("BookSummary"))
+
+
+class BookSummary:
+    """Writes the table.  ``unit_values[instrument]`` is quote units per tick times lot."""
+
+    def __init__(
+        self, directory: Path, unit_values: Sequence[int], open_file: OpenSink = open_sink
+    ) -> None:
+        """``directory`` is the run directory.  Raises ``StorageError``."""
+        self._unit_values = unit_values
+        self._rows: list[Row] = []
+        self._last: dict[int, Row] = {}
+        self._schema = book_schema()
+        self._file: TableFile | None = TableFile(
+            directory / "book_1s.parquet", self._schema, open_file
+        )
+
+    def sample(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        best_bid: int,
+        best_ask: int,
+        bid_levels: Levels,
+        ask_levels: Levels,
+    ) -> None:
+        """Add one row.
+
+        ``best_bid`` and ``best_ask`` are ticks, 0 when the side is empty; levels are (price,
+        quantity) with the best price first and need not reach further than 5 % from the mid.
+        Runtime complexity: O(levels), 50 ns a level.  Raises ``StorageError``.
+        """
+        unit = self._unit_values[instrument_id]
+        both = bool(best_bid and best_ask)
+        twice_mid = best_bid + best_ask if both else 2 * (best_bid or best_ask)
+        row = (
+            time_ns,
+            instrument_id,
+            best_bid,
+            best_ask,
+            best_ask - best_bid if both else 0,
+            *_depths(bid_levels, [twice_mid * (ppm - 1_000_000) for ppm in DISTANCES_PPM], -unit),
+            *_depths(ask_levels, [twice_mid * (ppm + 1_000_000) for ppm in DISTANCES_PPM], unit),
+        )
+        self._last[instrument_id] = row
+        self._add(row)
+
+    def repeat(self, time_ns: int, instrument_id: int) -> None:
+        """Add the instrument's last row again, for a book that has not changed since."""
+        self._add((time_ns, *self._last[instrument_id][1:]))
+
+    def close(self) -> None:
+        """Write the rest and give the file its name.  Raises ``StorageError``."""
+        if self._file is not None:
+            try:
+                self._flush(self._file)
+                self._file.close()
+            except StorageError:
+                self._file.discard()
+                raise
+            finally:
+                self._file = None
+
+    def _add(self, row: Row) -> None:
+        self._rows.append(row)
+        if len(self._rows) >= ROW_GROUP_ROWS and self._file is not None:
+            self._flush(self._file)
+
+    def _flush(self, file: TableFile) -> None:
+        if not self._rows:
+            return
+        columns: dict[str, Sequence[float]] = dict(
+            zip(_COLUMNS, zip(*self._rows, strict=True), strict=True)
+        )
+        columns["mid"] = [
+            (bid + ask) / 2 if bid and ask else 0.0
+            for bid, ask in zip(columns["bid"], columns["ask"], strict=True)
+        ]
+        self._rows.clear()
+        file.write(pa.table(columns, schema=self._schema))
+
+
+def _depths(levels: Levels, limits: list[int], unit: int) -> list[int]:
+    """Quote value up to each limit (2,000,000 * ticks, ascending away from the mid).
+
+    ``unit`` is negative for bids, whose prices then ascend away from the mid as those of asks do.
+    """
+    if not levels:
+        return [0] * len(limits)
+    sign = 2_000_000 if unit > 0 else -2_000_000
+    values = list(accumulate(starmap(mul, levels)))
+    depths = []
+    reach = 0
+    for limit in limits:
+        reach = bisect_right(levels, limit, lo=reach, key=lambda level: level[0] * sign)
+        depths.append(values[reach - 1] * abs(unit) if reach else 0)
+    return depths

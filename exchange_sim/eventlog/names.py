@@ -1,0 +1,67 @@
+"""What integers are called: the tables that turn ids into words and units into decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+
+import attrs
+
+from exchange_sim.units import format_units
+
+
+@attrs.frozen
+class Names:
+    """Names by id.  ``notable`` holds the accounts whose margin bands are worth a line.
+
+    ``ticks`` are tick sizes as decimal text, by instrument; ``numeraires`` the asset id of each
+    venue's numeraire; ``account_venues`` the venue id of each account (-1: none).  Sequences may
+    grow while a run creates accounts.
+    """
+
+    assets: Sequence[str]
+    decimals: Sequence[int]
+    venues: Sequence[str]
+    numeraires: Sequence[int]
+    instruments: Sequence[str]
+    ticks: Sequence[str]
+    accounts: Sequence[str]
+    account_venues: Sequence[int]
+    notable: Container[int] = frozenset()
+
+    def account(self, account: int) -> str:
+        """Name of an account; its number when nobody named it."""
+        return _at(self.accounts, account, "account")
+
+    def asset(self, asset: int) -> str:
+        """Symbol of an asset."""
+        return _at(self.assets, asset, "asset")
+
+    def venue(self, venue: int) -> str:
+        """Name of a venue."""
+        return _at(self.venues, venue, "venue")
+
+    def instrument(self, instrument: int) -> str:
+        """Symbol of an instrument, with its venue when it was named so."""
+        return _at(self.instruments, instrument, "instrument")
+
+    def amount(self, asset: int, amount: int) -> str:
+        """Amount and symbol of an asset, in whole assets: ``-12.50 USDT``."""
+        if not 0 <= asset < len(self.decimals):
+            return f"{amount} units"
+        places = self.decimals[asset]
+        text = format_units(amount, places)
+        if places > 2:
+            text = text[: 2 - places]
+        return f"{text} {self.asset(asset)}"
+
+    def numeraire(self, venue: int) -> int:
+        """Asset id of a venue's numeraire, -1 for an unknown venue."""
+        return self.numeraires[venue] if 0 <= venue < len(self.numeraires) else -1
+
+    def venue_of(self, account: int) -> int:
+        """Venue id of an account, -1 when it has none."""
+        return self.account_venues[account] if 0 <= account < len(self.account_venues) else -1
+
+
+def _at(names: Sequence[str], index: int, what: str) -> str:
+    return names[index] if 0 <= index < len(names) else f"{what} {index}"

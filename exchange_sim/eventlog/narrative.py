@@ -1,0 +1,233 @@
+"""``narrative.jsonl``: what a person wants to know, one structlog line per notable happening.
+
+Times are simulated UTC; no line depends on the wall clock.  A crash has tens of thousands of
+liquidations, so small ones, ADL and repeated remarks are counted and told once a minute.  The
+narrator listens to the event log (``EventLog.listen``), which passes it whole batches: the hot path
+does not know that it exists.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import structlog
+
+from exchange_sim.eventlog.names import Names
+from exchange_sim.eventlog.sentences import Line, minute_lines, narrate
+from exchange_sim.journal.storage import OpenFile, OsFile, RecordFile
+from exchange_sim.messages import events as e
+from exchange_sim.units import NANOS_PER_MINUTE, format_utc
+
+NARRATED: Final = frozenset(
+    kind.type_id
+    for kind in (
+        e.InstrumentStatusChanged,
+        e.TransfersSwitched,
+        e.MarginBandChanged,
+        e.LiquidationStarted,
+        e.LiquidationStep,
+        e.LiquidationEnded,
+        e.InsuranceChanged,
+        e.AdlExecuted,
+        e.BadDebtRecorded,
+        e.Noted,
+    )
+)
+"""Type ids of the events that the narrator wants to see."""
+
+LARGE: Final = 1_000_000
+"""Position value, in whole numeraire units, from which a liquidation is told individually."""
+MAINTENANCE_SHARE: Final = 100
+"""A maintenance margin stands for a position about this many times as large (1 %)."""
+
+Event = tuple[int, ...]
+
+
+class Narrator:
+    """Turns events into lines.  Also callable, for what the shell has to say (strategy faults)."""
+
+    kinds = NARRATED
+
+    def __init__(
+        self,
+        path: Path | None,
+        names: Names,
+        large: int = LARGE,
+        console: TextIO | None = None,
+        open_file: OpenFile = OsFile,
+    ) -> None:
+        """``path`` is the file, ``console`` a stream for people; either may be missing.
+
+        Raises ``StorageError``.
+        """
+        self._names = names
+        self._large = large
+        self._minute = -1
+        self._counts: dict[tuple[int, int], list[int]] = {}
+        self._values: dict[int, int] = {}
+        self._repeats: dict[Event, int] = {}
+        self._exhausted: dict[int, bool] = {}
+        self._said: list[tuple[int, Line]] = []
+        self._file = RecordFile(path, open_file) if path is not None else None
+        self._loggers = [_json_logger(self._file)] if self._file is not None else []
+        if console is not None:
+            self._loggers.append(_console_logger(console))
+
+    def __call__(self, time_ns: int, who: str, message: str, values: dict[str, object]) -> None:
+        """Say something that is no event.  It is told in its place among the events."""
+        self._said.append((time_ns, Line(message, {"who": who, **values}, notable=True)))
+
+    def observe(self, seq: int, time_ns: int, event: Event) -> None:
+        """Take one event of ``kinds``; times must not go backwards.  Raises ``StorageError``."""
+        self.advance(time_ns)
+        sold = self._values.get(event[1], 0)
+        if self._counted(event):
+            return
+        line = narrate(event, self._names)
+        if line is None:
+            return
+        if event[0] == e.LiquidationEnded.type_id:
+            asset = self._names.numeraire(self._names.venue_of(event[1]))
+            line.fields["value"] = self._names.amount(asset, sold)
+        self._tell(time_ns, line, seq)
+
+    def advance(self, time_ns: int) -> None:
+        """Tell what was said and counted before ``time_ns``.  Raises ``StorageError``."""
+        minute = time_ns // NANOS_PER_MINUTE
+        if minute != self._minute:
+            self._tell_said((self._minute + 1) * NANOS_PER_MINUTE)
+            self._tell_counts()
+            self._minute = minute
+        if self._said:
+            self._tell_said(time_ns)
+
+    def close(self) -> None:
+        """Tell the rest and close the file.  Raises ``StorageError``."""
+        self._tell_counts()
+        for time_ns, line in self._said:
+            self._tell(time_ns, line)
+        self._said.clear()
+        if self._file is not None:
+            self._file.close()
+
+    def _counted(self, event: Event) -> bool:
+        """Whether an event is too small or too frequent for a line of its own; then count it."""
+        kind = event[0]
+        if kind == e.LiquidationStep.type_id:
+            _, account, _, _, _, value = event
+            self._values[account] = self._values.get(account, 0) + value
+            self._count(kind, self._names.venue_of(account), value)
+        elif kind == e.LiquidationStarted.type_id:
+            _, account, _, maintenance, *_ = event
+            venue = self._names.venue_of(account)
+            self._count(kind, venue, 0)
+            return not self._is_large(venue, maintenance * MAINTENANCE_SHARE)
+        elif kind == e.LiquidationEnded.type_id:
+            account = event[1]
+            venue = self._names.venue_of(account)
+            value = self._values.pop(account, 0)
+            self._count(kind, venue, value)
+            return not self._is_large(venue, value)
+        elif kind == e.AdlExecuted.type_id:
+            self._count(kind, event[1], event[3])
+        elif kind == e.BadDebtRecorded.type_id:
+            self._count(kind, event[1], event[4])
+            return not self._is_large(event[1], event[4])
+        elif kind == e.MarginBandChanged.type_id:
+            return event[1] not in self._names.notable
+        elif kind == e.InsuranceChanged.type_id:
+            return not self._just_exhausted(event)
+        elif kind == e.Noted.type_id:
+            return self._is_repeated(event)
+        return kind in {e.LiquidationStep.type_id, e.AdlExecuted.type_id}
+
+    def _count(self, kind: int, key: int, value: int) -> None:
+        entry = self._counts.setdefault((kind, key), [0, 0])
+        entry[0] += 1
+        entry[1] += value
+
+    def _is_large(self, venue: int, value: int) -> bool:
+        asset = self._names.numeraire(venue)
+        scale: int = 10 ** self._names.decimals[asset] if asset >= 0 else 1
+        return value >= self._large * scale
+
+    def _just_exhausted(self, event: Event) -> bool:
+        _, venue, _, change, balance = event
+        before = self._exhausted.get(venue, False)
+        self._exhausted[venue] = balance <= 0 and (before or change < 0)
+        return self._exhausted[venue] and not before
+
+    def _is_repeated(self, event: Event) -> bool:
+        key = event[:4]
+        self._repeats[key] = self._repeats.get(key, 0) + 1
+        return self._repeats[key] > 1
+
+    def _tell_counts(self) -> None:
+        end = (self._minute + 1) * NANOS_PER_MINUTE
+        for line in minute_lines(self._counts, self._repeats, self._names):
+            self._tell(end, line)
+        self._counts.clear()
+        self._repeats.clear()
+
+    def _tell_said(self, until_ns: int) -> None:
+        ready = [said for said in self._said if said[0] <= until_ns]
+        self._said = self._said[len(ready) :]
+        for time_ns, line in ready:
+            self._tell(time_ns, line)
+
+    def _tell(self, time_ns: int, line: Line, seq: int | None = None) -> None:
+        fields: dict[str, Any] = {"time": format_utc(time_ns)}
+        if seq is not None:
+            fields["seq"] = seq
+        for logger in self._loggers:
+            tell = logger.warning if line.notable else logger.info
+            tell(line.message, **fields, **line.fields)
+
+
+def _order(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """When and what first: a person reads lines from the left."""
+    first = {"time": event.pop("time"), "level": event.pop("level"), "event": event.pop("event")}
+    return {**first, **event}
+
+
+def _to_console(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    """The console of structlog shows a key of this name on the left."""
+    return {"timestamp": event.pop("time"), **event}
+
+
+class _LineFile:
+    """The two methods that a structlog ``WriteLogger`` needs, on a file of whole lines."""
+
+    def __init__(self, file: RecordFile) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        self._file.append(text.encode())
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing waits: every line is written at once."""
+
+
+def _json_logger(file: RecordFile) -> Any:
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    processors = [structlog.processors.add_log_level, _order, renderer]
+    return _logger(_LineFile(file), processors)
+
+
+def _console_logger(stream: TextIO) -> Any:
+    renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False)
+    processors = [structlog.processors.add_log_level, _order, _to_console, renderer]
+    return _logger(stream, processors)
+
+
+def _logger(stream: Any, processors: list[Any]) -> Any:
+    # Everything is given here, because structlog's global configuration belongs to the application.
+    return structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(0),
+        context_class=dict,
+        cache_logger_on_first_use=True,
+    )
