@@ -121,12 +121,12 @@ class Market:
         infinities.
         """
         if side == BUY:
-            return _floor_grid(price, self.tick_num, self.tick_den)
-        return -_floor_grid(-price, self.tick_num, self.tick_den)
+            return floor_grid(price, self.tick_num, self.tick_den)
+        return -floor_grid(-price, self.tick_num, self.tick_den)
 
     def to_lots(self, qty: Number) -> int:
         """Whole lots in ``qty``, rounded down; raises as ``to_ticks``."""
-        return _floor_grid(qty, self.lot_num, self.lot_den)
+        return floor_grid(qty, self.lot_num, self.lot_den)
 
     def notional(self, ticks: int, lots: int) -> float:
         """Quote value of ``lots`` at ``ticks``."""
@@ -138,7 +138,7 @@ def _decimals(step: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
-def _floor_grid(value: Number, num: int, den: int) -> int:
+def floor_grid(value: Number, num: int, den: int) -> int:
     """Whole steps of num/den not above ``value``; floats snap to near grid points."""
     if isinstance(value, bool) or not isinstance(value, (float, int, Decimal)):
         raise TypeError(f"expected a number, got {type(value).__name__} {value!r}")

@@ -4,8 +4,6 @@
 strategy: it holds no reference to the world, to other participants, to files or to a clock.
 """
 
-# ruff: noqa: D102 - each method is documented on ``Strategy``.
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -25,25 +23,55 @@ class Context(Protocol):
     """Everything a strategy can do and see.  See the methods of ``Strategy`` for their meaning."""
 
     @property
-    def now_ns(self) -> int: ...
-    @property
-    def rng(self) -> Stream: ...
-    @property
-    def name(self) -> str: ...
+    def now_ns(self) -> int:
+        """See ``Strategy.now_ns``."""
 
-    def market(self, symbol: SymbolLike) -> Market: ...
-    def markets(self, venue: str | None = None) -> Sequence[Market]: ...
-    def venues(self) -> Sequence[str]: ...
-    def account_names(self, venue: str) -> Sequence[str]: ...
-    def book(self, symbol: SymbolLike) -> BookView: ...
-    def last_trades(self, symbol: SymbolLike, n: int) -> list[Trade]: ...
-    def mark(self, symbol: SymbolLike) -> MarkPrice | None: ...
-    def open_orders(self, symbol: SymbolLike | None, account: str | None) -> list[OrderHandle]: ...
-    def balance(self, asset: str, venue: str | None, account: str | None) -> float: ...
-    def loan(self, asset: str, venue: str | None, account: str | None) -> float: ...
-    def position(self, symbol: SymbolLike, account: str | None) -> Position: ...
-    def position_lots(self, symbol: SymbolLike, account: str | None = None) -> int: ...
-    def margin(self, venue: str | None, account: str | None) -> Margin: ...
+    @property
+    def rng(self) -> Stream:
+        """See ``Strategy.rng``."""
+
+    @property
+    def name(self) -> str:
+        """See ``Strategy.name``."""
+
+    def market(self, symbol: SymbolLike) -> Market:
+        """See ``Strategy.market``."""
+
+    def markets(self, venue: str | None = None) -> Sequence[Market]:
+        """See ``Strategy.markets``."""
+
+    def venues(self) -> Sequence[str]:
+        """See ``Strategy.venues``."""
+
+    def account_names(self, venue: str) -> Sequence[str]:
+        """See ``Strategy.account_names``."""
+
+    def book(self, symbol: SymbolLike) -> BookView:
+        """See ``Strategy.book``."""
+
+    def last_trades(self, symbol: SymbolLike, n: int) -> list[Trade]:
+        """See ``Strategy.last_trades``."""
+
+    def mark(self, symbol: SymbolLike) -> MarkPrice | None:
+        """See ``Strategy.mark``."""
+
+    def open_orders(self, symbol: SymbolLike | None, account: str | None) -> list[OrderHandle]:
+        """See ``Strategy.open_orders``."""
+
+    def balance(self, asset: str, venue: str | None, account: str | None) -> float:
+        """See ``Strategy.balance``."""
+
+    def loan(self, asset: str, venue: str | None, account: str | None) -> float:
+        """See ``Strategy.loan``."""
+
+    def position(self, symbol: SymbolLike, account: str | None) -> Position:
+        """See ``Strategy.position``."""
+
+    def position_lots(self, symbol: SymbolLike, account: str | None = None) -> int:
+        """See ``Strategy.position_lots``."""
+
+    def margin(self, venue: str | None, account: str | None) -> Margin:
+        """See ``Strategy.margin``."""
 
     def submit(
         self,
@@ -60,17 +88,31 @@ class Context(Protocol):
         expire_ns: int = 0,
         stp_mode: int = 0,
         account: str | None = None,
-    ) -> OrderHandle: ...
+    ) -> OrderHandle:
+        """See ``Strategy.submit``."""
+
     def refused(
         self, market: Market, side: int, order_type: int, reason: int, account: str | None
-    ) -> OrderHandle: ...
-    def modify(self, handle: OrderHandle, price_ticks: int = 0, qty_lots: int = -1) -> bool: ...
-    def cancel(self, handle: OrderHandle) -> bool: ...
+    ) -> OrderHandle:
+        """A handle on an order that could not be written down."""
+
+    def modify(self, handle: OrderHandle, price_ticks: int = 0, qty_lots: int = -1) -> bool:
+        """See ``Strategy.modify``."""
+
+    def cancel(self, handle: OrderHandle) -> bool:
+        """See ``Strategy.cancel``."""
+
     def mass_cancel(
         self, symbol: SymbolLike | None, side: int | None, venue: str | None, account: str | None
-    ) -> int: ...
-    def borrow(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool: ...
-    def repay(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool: ...
+    ) -> int:
+        """See ``Strategy.cancel_all_orders``."""
+
+    def borrow(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool:
+        """See ``Strategy.borrow``."""
+
+    def repay(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool:
+        """See ``Strategy.repay``."""
+
     def transfer(
         self,
         asset: str,
@@ -79,14 +121,32 @@ class Context(Protocol):
         to_venue: str,
         from_account: str | None,
         to_account: str | None,
-    ) -> bool: ...
-    def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None) -> bool: ...
+    ) -> bool:
+        """See ``Strategy.transfer``."""
 
-    def set_timer(self, name: str, interval_ns: int, jitter_ns: int, repeat: bool) -> None: ...
-    def cancel_timer(self, name: str) -> bool: ...
-    def subscribe_book(self, symbol: SymbolLike, depth: int, interval_ns: int | None) -> None: ...
-    def subscribe_trades(self, symbol: SymbolLike) -> None: ...
-    def subscribe_margin(self, venue: str | None, account: str | None) -> None: ...
-    def note(self, kind: int, a: int, b: int, venue: str | None, account: str | None) -> None: ...
-    def log(self, message: str, values: dict[str, object]) -> None: ...
-    def stop(self, reason: str) -> None: ...
+    def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None) -> bool:
+        """See ``Strategy.set_leverage``."""
+
+    def set_timer(self, name: str, interval_ns: int, jitter_ns: int, repeat: bool) -> None:
+        """See ``Strategy.set_timer_ns``."""
+
+    def cancel_timer(self, name: str) -> bool:
+        """See ``Strategy.cancel_timer``."""
+
+    def subscribe_book(self, symbol: SymbolLike, depth: int, interval_ns: int | None) -> None:
+        """See ``Strategy.subscribe_book``."""
+
+    def subscribe_trades(self, symbol: SymbolLike) -> None:
+        """See ``Strategy.subscribe_trades``."""
+
+    def subscribe_margin(self, venue: str | None, account: str | None) -> None:
+        """See ``Strategy.subscribe_margin``."""
+
+    def note(self, kind: int, a: int, b: int, venue: str | None, account: str | None) -> None:
+        """See ``Strategy.note``."""
+
+    def log(self, message: str, values: dict[str, object]) -> None:
+        """See ``Strategy.log``."""
+
+    def stop(self, reason: str) -> None:
+        """See ``Strategy.stop``."""

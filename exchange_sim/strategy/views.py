@@ -93,7 +93,7 @@ class OrderHandle:
         self.status_code = PENDING_NEW
         self.filled_lots = self.quote_value = 0
         self.order_id = -1
-        self.pending_cancel = self.pending_replace = False
+        self.pending_cancel = self.pending_replace = 0
         self.reject_code = self.cancel_code = 0
         self.tag: Any = None
 

@@ -1,0 +1,226 @@
+"""The public feed of all venues: conflated books, trades and marks, read with a delay.
+
+Publication makes one shared ``BookView`` per changed market and depth class; a reader whose link is
+``d`` behind sees the newest view that was available at ``now - d``.  So thousands of readers cost
+nothing until they read, and no message per subscriber exists.  Pushed callbacks use the listener
+lists.
+
+What one reader asks for never changes what another one sees: depths come in fixed classes with a
+ring each, and tick-by-tick views go to their subscribers only.
+
+Simplifications
+---------------
+Books are snapshots; there is no stream of increments with sequence numbers and gaps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from exchange_sim.marketdata.market import Market
+from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.units import NANOS_PER_S
+
+DEPTH_CLASSES: Final = (1, 5, 20, 100, 500)
+"""A subscription gets the smallest class that is deep enough; other readers get the first."""
+TRADES_KEPT: Final = 2_000
+"""Public trades per market that ``last_trades`` can reach back."""
+HORIZON_NS: Final = 10 * NANOS_PER_S
+"""How far behind a reader may be unless ``require_horizon`` says more."""
+
+
+class Book(Protocol):
+    """What the feed needs of an order book."""
+
+    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
+        """``(ticks, lots)`` of the best ``n`` levels, best first."""
+
+
+Ring = deque[BookView]
+BookListener = Callable[[BookView], None]
+TradeListener = Callable[[Trade], None]
+MarkListener = Callable[[MarkPrice], None]
+
+
+def depth_class(depth: int) -> int:
+    """The class that serves ``depth`` levels; ``ValueError`` if none is deep enough."""
+    for levels in DEPTH_CLASSES:
+        if depth <= levels:
+            return levels
+    raise ValueError(f"at most {DEPTH_CLASSES[-1]} levels can be subscribed, not {depth}")
+
+
+class Feed:
+    """Publications of all markets; ``markets`` and ``books`` are indexed by instrument id.
+
+    ``dirty[i]`` is set by whoever changes book ``i``; ``changed[i]`` by publication, for samplers.
+    ``delay_ns[venue]`` and ``frozen[venue]``
+    are the state of the venue's feed: delayed data become available later, a frozen feed publishes
+    nothing.
+    """
+
+    def __init__(self, markets: Sequence[Market], books: Sequence[Book], venues: int) -> None:
+        n = len(markets)
+        self.markets = markets
+        self.books = books
+        self.dirty = bytearray(b"\x01" * n)
+        self.changed = bytearray(n)
+        self.delay_ns = [0] * venues
+        self.frozen = [False] * venues
+        self.trade_count = [0] * n
+        self.buy_lots = [0] * n
+        self.sell_lots = [0] * n
+        self.last_ticks = [0] * n
+        self.book_listeners: list[list[tuple[int, BookListener]]] = [[] for _ in markets]
+        self.tick_listeners: dict[int, list[tuple[int, BookListener]]] = {}
+        self.trade_listeners: list[list[TradeListener]] = [[] for _ in markets]
+        self.mark_listeners: list[list[MarkListener]] = [[] for _ in markets]
+        self._rings: list[dict[int, Ring]] = [{1: deque()} for _ in markets]
+        self._trades: list[deque[tuple[int, int, tuple[int, ...]]]] = [
+            deque(maxlen=TRADES_KEPT) for _ in markets
+        ]
+        self._marks: list[deque[MarkPrice]] = [deque() for _ in markets]
+        self._available = [0] * venues
+        self._horizon_ns = HORIZON_NS
+        self._empty = [BookView(market, 0) for market in markets]
+
+    def require_horizon(self, delay_ns: int) -> None:
+        """Keep publications long enough for a reader that may be ``delay_ns`` behind."""
+        self._horizon_ns = max(self._horizon_ns, 2 * delay_ns)
+
+    def require_depth(self, instrument: int, depth: int, now: int) -> int:
+        """Have a ring with at least ``depth`` levels from now on; returns its depth class."""
+        levels = depth_class(depth)
+        rings = self._rings[instrument]
+        if levels not in rings:
+            rings[levels] = deque()
+            if now and not self.frozen[self.markets[instrument].venue_id]:
+                self._store(instrument, levels, self._view(instrument, levels, now))
+        return levels
+
+    # publication
+
+    def publish(self, now: int) -> None:
+        """Publish every market whose book changed since the last time and whose feed is up."""
+        dirty = self.dirty
+        instrument = dirty.find(1)
+        while instrument >= 0:
+            if not self.frozen[self.markets[instrument].venue_id]:
+                dirty[instrument] = 0
+                self.changed[instrument] = 1
+                self._publish_one(instrument, now)
+            instrument = dirty.find(1, instrument + 1)
+
+    def _publish_one(self, instrument: int, now: int) -> None:
+        views: dict[int, BookView] = {}
+        for levels in self._rings[instrument]:
+            views[levels] = view = self._view(instrument, levels, now)
+            self._store(instrument, levels, view)
+        for levels, listener in self.book_listeners[instrument]:
+            listener(views[levels])
+
+    def publish_tick(self, now: int, instrument: int) -> None:
+        """Push the book of a market to its tick-by-tick subscribers, after a command changed it."""
+        if not self.frozen[self.markets[instrument].venue_id]:
+            for levels, listener in self.tick_listeners[instrument]:
+                listener(self._view(instrument, levels, now))
+
+    def _view(self, instrument: int, levels: int, now: int) -> BookView:
+        market = self.markets[instrument]
+        book = self.books[instrument]
+        return BookView(
+            market,
+            now,
+            book.depth(BUY, levels),
+            book.depth(SELL, levels),
+            self.last_ticks[instrument],
+            self.trade_count[instrument],
+            self.buy_lots[instrument],
+            self.sell_lots[instrument],
+            self._available_at(market.venue_id, now),
+        )
+
+    def _available_at(self, venue: int, now: int) -> int:
+        """When data of this instant can be had; never before earlier data of the venue."""
+        available = now + self.delay_ns[venue]
+        if available < self._available[venue]:
+            return self._available[venue]
+        self._available[venue] = available
+        return available
+
+    def _store(self, instrument: int, levels: int, view: BookView) -> None:
+        ring = self._rings[instrument][levels]
+        ring.append(view)
+        keep_from = view.time_ns - self._horizon_ns
+        while len(ring) > 1 and ring[1].available_ns <= keep_from:
+            ring.popleft()
+
+    def trade(self, now: int, event: tuple[int, ...]) -> None:
+        """Publish a ``Traded`` event."""
+        instrument, price, qty = event[2], event[3], event[4]
+        self.trade_count[instrument] += 1
+        if event[5] == BUY:
+            self.buy_lots[instrument] += qty
+        else:
+            self.sell_lots[instrument] += qty
+        self.last_ticks[instrument] = price
+        venue = self.markets[instrument].venue_id
+        if self.frozen[venue]:
+            return
+        self._trades[instrument].append((self._available_at(venue, now), now, event))
+        if self.trade_listeners[instrument]:
+            trade = _trade(self.markets[instrument], now, event)
+            for listener in self.trade_listeners[instrument]:
+                listener(trade)
+
+    def mark(self, now: int, event: tuple[int, ...]) -> None:
+        """Publish a ``MarkPriceUpdated`` event."""
+        instrument = event[1]
+        market = self.markets[instrument]
+        if self.frozen[market.venue_id]:
+            return
+        available = self._available_at(market.venue_id, now)
+        mark = MarkPrice(market, now, event[2], event[3], event[6], available)
+        ring = self._marks[instrument]
+        ring.append(mark)
+        while len(ring) > 1 and ring[1].available_ns <= now - self._horizon_ns:
+            ring.popleft()
+        for listener in self.mark_listeners[instrument]:
+            listener(mark)
+
+    # reading
+
+    def book(self, instrument: int, levels: int, view_ns: int) -> BookView:
+        """The newest view of a class available at ``view_ns``; an empty one before the first."""
+        for view in reversed(self._rings[instrument][levels]):
+            if view.available_ns <= view_ns:
+                return view
+        if levels != 1:
+            return self.book(instrument, 1, view_ns)
+        return self._empty[instrument]
+
+    def latest_mark(self, instrument: int, view_ns: int) -> MarkPrice | None:
+        """The newest mark available at ``view_ns``."""
+        for mark in reversed(self._marks[instrument]):
+            if mark.available_ns <= view_ns:
+                return mark
+        return None
+
+    def last_trades(self, instrument: int, n: int, view_ns: int) -> list[Trade]:
+        """Up to ``n`` newest trades available at ``view_ns``, oldest first."""
+        market = self.markets[instrument]
+        found: list[Trade] = []
+        for available, time_ns, event in reversed(self._trades[instrument]):
+            if len(found) >= n:
+                break
+            if available <= view_ns:
+                found.append(_trade(market, time_ns, event))
+        found.reverse()
+        return found
+
+
+def _trade(market: Market, time_ns: int, event: tuple[int, ...]) -> Trade:
+    return Trade(market, time_ns, event[1], event[3], event[4], event[5], event[16])

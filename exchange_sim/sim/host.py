@@ -1,0 +1,186 @@
+"""The host of all strategies: fault policies, the fault reports, and the watchdog for hangs.
+
+Policies when a strategy raises: ``stop`` ends the run with ``StrategyFault`` (exit code 6),
+``cancel_and_disable`` silences the strategy and cancels its orders, ``continue`` goes on with the
+next callback (at most ``FAULTS_MAX`` times, then as ``cancel_and_disable``).  Each fault is a
+``Note`` in the event log and a located report.
+
+A hang is a matter of the wall clock, so its moment cannot be reproduced: the watchdog interrupts
+the callback, the fault is recorded like any other, and the *run* differs from one in which the
+machine was faster.  The journal is still exact, because it holds the commands that were applied.  A
+hang inside a C function is interrupted only when that function returns.  No sandbox: a strategy is
+Python code in this process and can reach anything by introspection; the API merely gives it no
+reason to.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from exchange_sim.errors import StrategyFault
+from exchange_sim.messages.reasons import NoteKind
+from exchange_sim.sim.exchange import Exchange
+from exchange_sim.sim.kernel import Kernel
+from exchange_sim.sim.seams import Narrator
+from exchange_sim.strategy.callbacks import CALLBACK_NAMES
+
+if TYPE_CHECKING:
+    from exchange_sim.sim.agent import Agent
+
+POLICIES: Final = ("stop", "cancel_and_disable", "continue")
+FAULTS_MAX: Final = 1_000
+"""Faults of one strategy under ``continue`` before it is disabled."""
+REPORTS_MAX: Final = 1_000
+"""Reports kept; later faults are only counted."""
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+class StrategyHung(BaseException):
+    """Raised inside a callback that does not return.
+
+    A ``BaseException``, so that ``except Exception`` in the strategy does not swallow it.
+    """
+
+
+@attrs.frozen
+class FaultReport:
+    """One fault of one strategy: when, in which callback, where in its file, and what."""
+
+    strategy: str
+    time_ns: int
+    callback: str
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: strategy {self.strategy!r} failed in {self.callback}: {self.message}"
+
+
+def locate(fault: BaseException) -> str:
+    """``file:line`` of the innermost frame outside this package, or of the innermost frame."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    outside = [f for f in frames if not f.filename.startswith(_PACKAGE)]
+    shipped = [f for f in frames if f"{_PACKAGE}/participants" in f.filename]
+    chosen = outside or shipped or list(frames)
+    if not chosen:
+        return "?"
+    return f"{chosen[-1].filename}:{chosen[-1].lineno}"
+
+
+class Host:
+    """Calls, watches and judges all agents of a run."""
+
+    def __init__(
+        self, kernel: Kernel, exchange: Exchange, narrator: Narrator | None = None
+    ) -> None:
+        self.kernel = kernel
+        self.exchange = exchange
+        self.agents: list[Agent] = []
+        self.reports: list[FaultReport] = []
+        self.fault_count = 0
+        self.calls = 0
+        self.running: Agent | None = None
+        self._narrator = narrator
+
+    def narrate(self, who: str, message: str, values: dict[str, object]) -> None:
+        """Pass something notable to the narrative log."""
+        if self._narrator is not None:
+            self._narrator(self.kernel.now_ns, who, message, values)
+
+    def start(self) -> None:
+        """Start all strategies, in the order in which they were added."""
+        for agent in self.agents:
+            agent.start()
+
+    def finish(self) -> None:
+        """End all strategies."""
+        for agent in self.agents:
+            agent.finish()
+
+    def report(self, agent: Agent, function: Callable[..., Any], fault: BaseException) -> None:
+        """Record a fault and act on the policy.  Raises ``StrategyFault`` under ``stop``."""
+        callback = getattr(function, "__name__", "callback")
+        text = f"{type(fault).__name__}: {_text_of(fault)}"
+        now = self.kernel.now_ns
+        found = FaultReport(agent.name, now, callback, locate(fault), text)
+        self.fault_count += 1
+        agent.faults += 1
+        if len(self.reports) < REPORTS_MAX:
+            self.reports.append(found)
+        index = CALLBACK_NAMES.index(callback) if callback in CALLBACK_NAMES else -1
+        account = agent.sessions[0].account if agent.sessions else -1
+        note = (40, now, account, int(NoteKind.STRATEGY_FAULT), index, agent.faults)
+        self.exchange.apply(note)
+        self.narrate(agent.name, "strategy fault", {"where": found.where, "fault": text})
+        if agent.policy == "stop":
+            raise StrategyFault(str(found)) from fault
+        if agent.policy == "cancel_and_disable" or agent.faults >= FAULTS_MAX:
+            agent.disable()
+
+    @contextmanager
+    def watch(self, limit_s: float) -> Iterator[None]:
+        """Interrupt a callback that runs for more than ``limit_s`` wall seconds (0: never).
+
+        One repeating timer looks whether the same call is still running: arming a timer per call
+        would cost 0.4 us each.  Works in the main thread only, where Python delivers signals.
+        """
+        if limit_s <= 0 or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        seen = [-1, 0]
+
+        def look(_signum: int, _frame: FrameType | None) -> None:
+            if self.running is None or self.calls != seen[0]:
+                seen[:] = [self.calls, 0]
+                return
+            seen[1] += 1
+            if seen[1] >= 2:
+                seen[:] = [-1, 0]
+                raise StrategyHung(f"no answer within {limit_s} s")
+
+        before = signal.signal(signal.SIGALRM, look)
+        signal.setitimer(signal.ITIMER_REAL, limit_s / 2, limit_s / 2)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def graceful_interrupt(ask: Callable[[], None]) -> Iterator[None]:
+    """The first Ctrl-C calls ``ask``, the next one raises ``KeyboardInterrupt`` as usual.
+
+    A command must not be cut in two, or journal and log would disagree about it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def first(_signum: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        ask()
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _text_of(fault: BaseException) -> str:
+    """The fault's text; an exception whose ``str`` raises is still a fault to be reported."""
+    try:
+        return str(fault)
+    except Exception as again:  # noqa: BLE001 - hostile __str__
+        return f"(its text cannot be had: {type(again).__name__})"

@@ -1,0 +1,223 @@
+"""One account's connection to its venue: order entry, answers, and the lazily drained inbox.
+
+Answers are stamped with their arrival and appended to a deque; nothing is scheduled unless the
+strategy overrides a callback that the message concerns.  The deque is emptied when the strategy is
+next woken (it is woken when the deque grows beyond ``INBOX_MAX``), which gives the same views as
+eager delivery, because a strategy can only look at them while it is awake.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+from exchange_sim.sim.account_view import AccountView
+from exchange_sim.sim.kernel import WAKE
+from exchange_sim.sim.links import Link
+from exchange_sim.sim.seams import Event
+from exchange_sim.sim.venue import VenueServer
+from exchange_sim.strategy.views import REJECTED, OrderHandle
+from exchange_sim.units import NANOS_PER_S
+
+if TYPE_CHECKING:
+    from exchange_sim.sim.agent import Agent
+    from exchange_sim.sim.exchange import Exchange
+    from exchange_sim.sim.kernel import Kernel
+
+INBOX_MAX: Final = 10_000
+"""Messages after which a strategy is woken to take them in, whatever it overrides."""
+
+CALLBACK_KINDS: Final[dict[str, tuple[int, ...]]] = {
+    "on_order_update": (1, 2, 3, 4, 5, 6),
+    "on_fill": (6,),
+    "on_position": (6, 16, 35, 37),
+    "on_margin": (30, 1000),
+    "on_liquidation": (31, 32, 33, 37),
+    "on_adl": (35,),
+    "on_funding": (10,),
+    "on_transfer": (13, 14),
+    "on_refusal": (15,),
+}
+"""Event kinds that a callback must be woken for."""
+
+_MASK64: Final = (1 << 64) - 1
+
+
+def session_key(name: str) -> int:
+    """32 bits that stand for a session in tie-breaks; depends on its name only."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
+
+
+def arrival_rank(key: int, arrival_ns: int, session_seq: int) -> int:
+    """Order among arrivals of one instant: by a hash of (session, instant), then FIFO.
+
+    The hash (splitmix64's finaliser) changes with the instant, so no session is favoured.
+    """
+    mixed = ((arrival_ns ^ (key << 32)) * 0xBF58476D1CE4E5B9) & _MASK64
+    mixed = ((mixed ^ (mixed >> 29)) * 0x94D049BB133111EB) & _MASK64
+    return (mixed >> 32) << 96 | key << 64 | session_seq
+
+
+class Session:
+    """One account of one agent.  ``rate_per_s`` 0: no limit; the burst is one second's worth."""
+
+    __slots__ = (
+        "_arrival",
+        "_kernel",
+        "_sent_at",
+        "_stamp",
+        "_tat",
+        "_waking",
+        "account",
+        "account_name",
+        "agent",
+        "connected",
+        "entry",
+        "exchange",
+        "held",
+        "inbox",
+        "key",
+        "next_client_id",
+        "private_feed",
+        "rate_interval_ns",
+        "replies",
+        "sent",
+        "server",
+        "venue_name",
+        "view",
+        "wake_kinds",
+        "watches_margin",
+    )
+
+    def __init__(
+        self,
+        agent: Agent,
+        kernel: Kernel,
+        exchange: Exchange,
+        server: VenueServer,
+        account: int,
+        account_name: str,
+        venue_name: str,
+        view: AccountView,
+        entry: Link,
+        replies: Link,
+        key: int,
+        rate_per_s: int = 0,
+    ) -> None:
+        self.agent = agent
+        self.exchange = exchange
+        self.server = server
+        self.account = account
+        self.account_name = account_name
+        self.venue_name = venue_name
+        self.view = view
+        self.entry = entry
+        self.replies = replies
+        self.key = key
+        self.rate_interval_ns = NANOS_PER_S // rate_per_s if rate_per_s else 0
+        self.inbox: deque[tuple[int, int, Event]] = deque()
+        self.held: list[tuple[int, Event]] = []
+        self.connected = True
+        self.next_client_id = 1
+        self.sent = 0
+        self.private_feed = True
+        self.watches_margin = False
+        self.wake_kinds: frozenset[int] = frozenset()
+        self._kernel = kernel
+        self._arrival = 0
+        self._sent_at = self._stamp = -1
+        self._tat = 0
+        self._waking = False
+
+    # outwards
+
+    def send(self, kind: int, fields: tuple[int, ...]) -> None:
+        """Put a command on the link to the venue."""
+        kernel = self._kernel
+        arrival = self.entry.arrival(kernel.now_ns)
+        self.sent += 1
+        kernel.at_ranked(
+            arrival,
+            arrival_rank(self.key, arrival, self.sent),
+            self.server.arrive,
+            (self, kind, fields),
+        )
+
+    def take_token(self, now: int) -> bool:
+        """Rate limit at the gateway: a leaky bucket in whole nanoseconds."""
+        tat = max(self._tat, now) + self.rate_interval_ns
+        if tat - now > NANOS_PER_S:
+            return False
+        self._tat = tat
+        return True
+
+    # inwards
+
+    def learn(self, now: int, event: Event) -> None:
+        """Take a message without delay or callback: the initial state."""
+        self.view.apply(now, event)
+
+    def deliver(self, now: int, event: Event) -> None:
+        """The venue sends a message; all messages of one command travel together."""
+        if not self.private_feed:
+            return
+        if not self.connected:
+            self.held.append((now, event))
+            return
+        stamp = self.exchange.commands
+        if stamp != self._stamp or now != self._sent_at:
+            self._stamp = stamp
+            self._sent_at = now
+            self._arrival = self.replies.arrival(now)
+        inbox = self.inbox
+        inbox.append((self._arrival, now, event))
+        if not self._waking and (event[0] in self.wake_kinds or len(inbox) > INBOX_MAX):
+            self._waking = True
+            self._kernel.at(self._arrival, self._wake, None, WAKE)
+
+    def _wake(self, _: None) -> None:
+        self._waking = False
+        self.agent.wake()
+
+    def ready(self, now: int) -> bool:
+        """Whether a message has arrived that was not taken in."""
+        return bool(self.inbox) and self.inbox[0][0] <= now
+
+    def take_in(self, now: int) -> list[tuple[str, Any]]:
+        """Take in every message that has arrived by ``now``; returns what the strategy is told."""
+        inbox, view = self.inbox, self.view
+        notices: list[tuple[str, Any]] = []
+        while inbox and inbox[0][0] <= now:
+            _, sent, event = inbox.popleft()
+            notices += view.apply(sent, event)
+        if inbox and not self._waking and self.wake_kinds:
+            for arrival, _, event in inbox:
+                if event[0] in self.wake_kinds:
+                    self._waking = True
+                    self._kernel.at(arrival, self._wake, None, WAKE)
+                    break
+        return notices
+
+    def disconnect(self) -> None:
+        """The connection is lost: commands are refused locally, messages wait at the venue."""
+        self.connected = False
+
+    def reconnect(self) -> None:
+        """The connection is back: what waited at the venue is sent now."""
+        self.connected = True
+        held, self.held = self.held, []
+        now = self._kernel.now_ns
+        for sent, event in held:
+            arrival = self.replies.arrival(now)
+            self.inbox.append((arrival, sent, event))
+        if held and self.wake_kinds and not self._waking:
+            self._waking = True
+            self._kernel.at(self.inbox[0][0], self._wake, None, WAKE)
+
+    def refuse_locally(self, order: OrderHandle, reason: int) -> OrderHandle:
+        """Mark an order that never left as rejected."""
+        order.status_code = REJECTED
+        order.reject_code = int(reason)
+        order.leaves_lots = 0
+        return order

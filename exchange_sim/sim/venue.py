@@ -1,0 +1,156 @@
+"""The front of one venue: gateway checks, one server with a FIFO backlog, and its outages.
+
+A command that arrives while the engine is idle is applied at once: one heap entry in all.  While
+the engine is busy it queues, so an overloaded venue answers late.  Service time is a base per
+command and a surcharge per fill.  What the gateway refuses never reaches the world: the refusal
+goes back to the session and is counted in ``refused``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.rng import Stream
+from exchange_sim.sim.exchange import Exchange
+from exchange_sim.sim.kernel import SYSTEM, Kernel
+from exchange_sim.sim.seams import Command
+from exchange_sim.units import PPM
+
+if TYPE_CHECKING:
+    from exchange_sim.sim.session import Session
+
+BACKLOG_MAX = 1_000_000
+"""Commands that may wait at one venue; more are refused with ``RATE_LIMIT``."""
+
+Message = tuple[Any, int, tuple[int, ...]]
+"""``(session, command type, fields after time_ns)``; the session is ``None`` for the venue's
+own.
+"""
+
+_ORDER_COMMANDS = (2, 3)
+
+
+class VenueServer:
+    """One matching engine process with its queue.
+
+    ``down``: the venue refuses everything.  ``stalled``: arrivals wait until it goes on.
+    ``error_ppm``: share of commands that the gateway refuses while its API is failing.
+    ``slowdown`` multiplies the service time.
+    """
+
+    def __init__(
+        self,
+        venue: int,
+        kernel: Kernel,
+        exchange: Exchange,
+        errors: Stream,
+        service_base_ns: int = 0,
+        service_fill_ns: int = 0,
+    ) -> None:
+        self.venue = venue
+        self.service_base_ns = service_base_ns
+        self.service_fill_ns = service_fill_ns
+        self.slowdown = 1
+        self.busy_until = 0
+        self.backlog: deque[Message] = deque()
+        self.backlog_peak = 0
+        self.down = False
+        self.stalled = False
+        self.error_ppm = 0
+        self.refused: dict[int, int] = {}
+        self.has_gtd = False
+        self.own_waiting: dict[int, bool] = {}
+        self._kernel = kernel
+        self._exchange = exchange
+        self._errors = errors
+        self._scheduled = False
+
+    def arrive(self, message: Message) -> None:
+        """A command has reached the gateway."""
+        session = message[0]
+        if session is not None:
+            reason = self._gate(session)
+            if reason:
+                self.refuse(message, reason)
+                return
+        now = self._kernel.now_ns
+        if self.backlog or self.busy_until > now or self.stalled:
+            self._enqueue(message, now)
+        else:
+            self._serve(message, now)
+
+    def _gate(self, session: Session) -> int:
+        if self.down:
+            return RejectReason.VENUE_DOWN
+        if self.error_ppm and self._errors.randrange(PPM) < self.error_ppm:
+            return RejectReason.VENUE_DOWN
+        if session.rate_interval_ns and not session.take_token(self._kernel.now_ns):
+            return RejectReason.RATE_LIMIT
+        if len(self.backlog) >= BACKLOG_MAX:
+            return RejectReason.RATE_LIMIT
+        return 0
+
+    def refuse(self, message: Message, reason: int) -> None:
+        """Send a refusal back over the session's link; the world does not hear of it."""
+        session, kind, fields = message
+        self.refused[int(reason)] = self.refused.get(int(reason), 0) + 1
+        if session is None:
+            return
+        event: Command
+        if kind == 1:
+            event = (2, fields[0], fields[1], fields[2], int(reason), kind)
+        elif kind in _ORDER_COMMANDS:
+            event = (2, fields[0], -1, fields[1], int(reason), kind)
+        else:
+            event = (15, fields[0], kind, int(reason))
+        session.deliver(self._kernel.now_ns, event)
+
+    def _enqueue(self, message: Message, now: int) -> None:
+        backlog = self.backlog
+        backlog.append(message)
+        if message[0] is None:
+            self.own_waiting[message[1]] = True
+        self.backlog_peak = max(self.backlog_peak, len(backlog))
+        if not self._scheduled and not self.stalled:
+            self._scheduled = True
+            self._kernel.at(max(now, self.busy_until), self._next, None, SYSTEM)
+
+    def _serve(self, message: Message, now: int) -> None:
+        exchange = self._exchange
+        exchange.apply((message[1], now, *message[2]))
+        service = self.service_base_ns + self.service_fill_ns * exchange.fills
+        self.busy_until = now + service * self.slowdown
+
+    def _next(self, _: None) -> None:
+        """The engine is free: take the next command of the backlog."""
+        self._scheduled = False
+        if self.stalled or not self.backlog:
+            return
+        now = self._kernel.now_ns
+        message = self.backlog.popleft()
+        if message[0] is None:
+            self.own_waiting[message[1]] = False
+        self._serve(message, now)
+        if self.backlog:
+            self._scheduled = True
+            self._kernel.at(self.busy_until, self._next, None, SYSTEM)
+
+    def stop(self, refuse: bool) -> None:
+        """Begin an outage: refuse everything, the backlog too, or let arrivals wait."""
+        if not refuse:
+            self.stalled = True
+            return
+        self.down = True
+        waiting, self.backlog = list(self.backlog), deque()
+        self.own_waiting.clear()
+        for message in waiting:
+            self.refuse(message, RejectReason.VENUE_DOWN)
+
+    def resume(self) -> None:
+        """End an outage; what waited is served in the order of arrival."""
+        self.down = self.stalled = False
+        if self.backlog and not self._scheduled:
+            self._scheduled = True
+            self._kernel.at(max(self._kernel.now_ns, self.busy_until), self._next, None, SYSTEM)
