@@ -133,10 +133,11 @@ class Pair:
         seconds = (now_ns - self.last_ns) / NANOS_PER_S
         self.last_ns = now_ns
         anchor = self.anchor(book)
+        self.fair_ticks += (anchor - self.fair_ticks) * -math.expm1(-seconds / follow_s)
+        # after the own market, which has not seen the lead's latest move yet
         if self.last_lead and lead_mid and self.params.lead_beta:
             self.fair_ticks *= math.exp(self.params.lead_beta * math.log(lead_mid / self.last_lead))
         self.last_lead = lead_mid
-        self.fair_ticks += (anchor - self.fair_ticks) * -math.expm1(-seconds / follow_s)
         if seconds > 0.0:
             move_bp = 10_000.0 * math.log(anchor / self.last_mid)
             gain = -math.expm1(-seconds / _VOL_WINDOW_S)

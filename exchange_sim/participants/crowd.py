@@ -157,10 +157,12 @@ def _speculators(
     cap = book.size_cap_d1 * book.depth_usd
     sizes = capped_pareto(count, total_usd, cap, book.size_pareto_index, stream, book.instrument)
     normal = NormalDist()
-    leverage_at, stop_at, asset_at = stream.random(), stream.random(), stream.random()
+    stop_at, asset_at = stream.random(), stream.random()
     specs = []
     for rank, size in enumerate(sizes):
-        quantile = min(max((leverage_at + rank * _GOLDEN) % 1.0, 1e-6), 1.0 - 1e-6)
+        # which ranks carry the few highest leverages is fixed: it decides the first per cents
+        quantile = (0.5 + rank * _GOLDEN + (stream.random() - 0.5) / count) % 1.0
+        quantile = min(max(quantile, 1e-6), 1.0 - 1e-6)
         leverage = book.leverage_median * math.exp(book.leverage_log_sd * normal.inv_cdf(quantile))
         leverage = min(max(leverage, _LEVERAGE_MIN), book.leverage_cap)
         has_stop = (stop_at + rank * _SILVER) % 1.0 < book.stop_share
