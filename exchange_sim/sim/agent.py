@@ -22,7 +22,7 @@ from exchange_sim.sim.watcher import Reader, Watcher
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES, overridden
 from exchange_sim.strategy.context import SymbolLike
-from exchange_sim.strategy.views import Margin, OrderHandle, Position
+from exchange_sim.strategy.views import Margin, OrderHandle
 
 if TYPE_CHECKING:
     from exchange_sim.sim.host import Host
@@ -174,17 +174,17 @@ class Agent(Watcher):
         now = self.kernel.now_ns
         for session in self.sessions:
             if session.ready(now):
-                for callback, argument in session.take_in(now):
-                    tell = self.callbacks.get(callback)
-                    if tell is not None and not self.closed:
-                        is_position = callback == "on_position"
-                        self.call(
-                            tell, self._holding(argument, session) if is_position else argument
-                        )
+                session.take_in(now, self._notify if self.callbacks else None)
 
-    def _holding(self, market: Market, session: Session) -> Position:
-        """The argument of ``on_position``, built only for those who listen."""
-        return self.position(market, session.account_name)
+    def _notify(self, session: Session, callback: str, argument: Any) -> None:
+        """Tell the strategy what a message meant; a ``Position`` is built only for listeners."""
+        tell = self.callbacks.get(callback)
+        if tell is None or self.closed:
+            return
+        if callback == "on_position":
+            self.call(tell, self.position(argument, session.account_name))
+        else:
+            self.call(tell, argument)
 
     def _tell(self, callback: str, *arguments: Any) -> None:
         """One wake-up with a reason of its own."""

@@ -19,7 +19,7 @@ from exchange_sim.errors import UsageError
 from exchange_sim.limits import INT64_MAX, OUTBOX_MESSAGES_MAX
 from exchange_sim.marketdata.market import Market, Number, floor_grid
 from exchange_sim.messages.reasons import NoteKind, RejectReason
-from exchange_sim.model.enums import GTC, LIMIT
+from exchange_sim.model.enums import BUY, GTC, LIMIT
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import WAKE, Kernel
 from exchange_sim.sim.session import Session
@@ -84,6 +84,12 @@ def _unknown(what: str, name: object, known: list[str]) -> Exception:
     near = get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known[:8])}"
     return UsageError(f"no {what} {name!r}{hint}")
+
+
+def _exact(fields: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The same numbers as plain integers; ``None`` beyond 64 bits, else ``TypeError``."""
+    exact = tuple(operator.index(field) for field in fields)
+    return exact if all(-INT64_MAX <= field <= INT64_MAX for field in exact) else None
 
 
 class Desk:
@@ -169,51 +175,29 @@ class Desk:
             and -INT64_MAX <= price_ticks <= INT64_MAX
             and not (display_lots or trigger_ticks or trailing_ppm or expire_ns or stp_mode)
         ):
-            fields = [side, qty_lots, price_ticks, order_type, tif, flags]
-            fields += [display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode]
-            exact = [operator.index(field) for field in fields]
-            if not all(-INT64_MAX <= field <= INT64_MAX for field in exact):
-                return self.refused(market, exact[0], exact[3], RejectReason.BAD_QTY, account)
-            (side, qty_lots, price_ticks, order_type, tif, flags) = exact[:6]
-            (display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode) = exact[6:]
-            if expire_ns:
-                session.server.has_gtd = True
+            exact = _exact(
+                (side, qty_lots, price_ticks, order_type, tif, flags,
+                 display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode)
+            )  # fmt: skip
+            if exact is None:
+                return self.refused(market, BUY, LIMIT, RejectReason.BAD_QTY, account)
+            (side, qty_lots, price_ticks, order_type, tif, flags,
+             display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode) = exact  # fmt: skip
+            session.server.has_gtd |= expire_ns > 0
         order = OrderHandle(
-            market,
-            session.account,
-            client_id,
-            side,
-            order_type,
-            tif,
-            price_ticks,
-            qty_lots,
-            flags,
+            market, session.account, client_id, side, order_type, tif, price_ticks, qty_lots, flags,
             self.kernel.now_ns,
-        )
+        )  # fmt: skip
         if self.outbox >= OUTBOX_MESSAGES_MAX or self.closed or not session.connected:
             return self._refuse(order, self._why_blocked(session))
         self.outbox += 1
         if session.private_feed:
             session.view.orders[client_id] = order
-        session.send(
-            1,
-            (
-                session.account,
-                market.id,
-                client_id,
-                side,
-                order_type,
-                tif,
-                price_ticks,
-                qty_lots,
-                display_lots,
-                trigger_ticks,
-                trailing_ppm,
-                flags,
-                stp_mode,
-                expire_ns,
-            ),
-        )
+        fields = (
+            session.account, market.id, client_id, side, order_type, tif, price_ticks, qty_lots,
+            display_lots, trigger_ticks, trailing_ppm, flags, stp_mode, expire_ns,
+        )  # fmt: skip
+        session.send(1, fields)
         return order
 
     def refused(

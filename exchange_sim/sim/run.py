@@ -88,7 +88,7 @@ def names_of(config: WorldConfig) -> Names:
         markets.append(
             Market(
                 instrument_id=instrument.id,
-                name=instrument.symbol,
+                name=instrument.symbol.rpartition(":")[2],
                 venue=venue.name,
                 venue_id=venue.id,
                 kind=instrument.kind,
@@ -102,6 +102,7 @@ def names_of(config: WorldConfig) -> Names:
                 quote_decimals=quote.decimals,
                 maker_fee_ppm=tier.maker_ppm,
                 taker_fee_ppm=tier.taker_ppm,
+                min_notional=spec.filters.notional_min / quote.scale,
             )
         )
     return Names(

@@ -45,8 +45,19 @@ class LogLike(Protocol):
 class BookSink(Protocol):
     """Takes the per-second picture of the books."""
 
-    def record_book(self, row: Sequence[int]) -> None:
-        """Take one row; see ``sim.sampling.BOOK_COLUMNS``."""
+    def sample(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        best_bid: int,
+        best_ask: int,
+        bid_levels: Sequence[tuple[int, int]],
+        ask_levels: Sequence[tuple[int, int]],
+    ) -> None:
+        """Take one book: touch in ticks (0: side empty), levels as (ticks, lots), best first."""
+
+    def repeat(self, time_ns: int, instrument_id: int) -> None:
+        """The book is as it was."""
 
 
 class Narrator(Protocol):

@@ -9,6 +9,7 @@ eager delivery, because a strategy can only look at them while it is awake.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,6 +41,8 @@ CALLBACK_KINDS: Final[dict[str, tuple[int, ...]]] = {
     "on_refusal": (15,),
 }
 """Event kinds that a callback must be woken for."""
+
+Tell = Callable[["Session", str, Any], None]
 
 _MASK64: Final = (1 << 64) - 1
 
@@ -184,20 +187,21 @@ class Session:
         """Whether a message has arrived that was not taken in."""
         return bool(self.inbox) and self.inbox[0][0] <= now
 
-    def take_in(self, now: int) -> list[tuple[str, Any]]:
-        """Take in every message that has arrived by ``now``; returns what the strategy is told."""
+    def take_in(self, now: int, tell: Tell | None) -> None:
+        """Take in what has arrived by ``now``, one by one, and tell what follows from it."""
         inbox, view = self.inbox, self.view
-        notices: list[tuple[str, Any]] = []
         while inbox and inbox[0][0] <= now:
             _, sent, event = inbox.popleft()
-            notices += view.apply(sent, event)
+            notices = view.apply(sent, event)
+            if tell is not None:
+                for callback, argument in notices:
+                    tell(self, callback, argument)
         if inbox and not self._waking and self.wake_kinds:
             for arrival, _, event in inbox:
                 if event[0] in self.wake_kinds:
                     self._waking = True
                     self._kernel.at(arrival, self._wake, None, WAKE)
                     break
-        return notices
 
     def disconnect(self) -> None:
         """The connection is lost: commands are refused locally, messages wait at the venue."""

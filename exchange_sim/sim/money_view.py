@@ -1,0 +1,216 @@
+"""The money half of what an owner knows: balances, loans, positions and margin of one account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from exchange_sim.marketdata.market import Market
+from exchange_sim.messages.reasons import (
+    LiquidationAction,
+    LiquidationOutcome,
+    MarginBand,
+    PostingKind,
+    RejectReason,
+)
+from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.strategy.views import (
+    AdlNotice,
+    FundingNotice,
+    LiquidationNotice,
+    Margin,
+    RefusalNotice,
+    TransferNotice,
+)
+from exchange_sim.units import PPM
+
+Event = tuple[int, ...]
+Notice = tuple[str, Any]
+"""A callback's name and its argument; a position is named by its market only."""
+
+_FUNDING: Final = int(PostingKind.FUNDING)
+
+
+class Holding:
+    """Signed lots of one market and what they cost on average, in ticks (0.0: not known)."""
+
+    __slots__ = ("entry_ticks", "lots", "pnl_units")
+
+    def __init__(self) -> None:
+        self.lots = 0
+        self.entry_ticks = 0.0
+        self.pnl_units = 0
+
+    def trade(self, signed_lots: int, price_ticks: float) -> None:
+        """Add a trade: enlarging averages the entry price, shrinking keeps it."""
+        before, after = self.lots, self.lots + signed_lots
+        if after == 0:
+            self.entry_ticks = 0.0
+        elif before == 0 or (before > 0) != (after > 0):
+            self.entry_ticks = price_ticks
+        elif abs(after) > abs(before):
+            cost = self.entry_ticks * abs(before) + price_ticks * abs(signed_lots)
+            self.entry_ticks = cost / abs(after)
+        self.lots = after
+
+
+class MoneyView:
+    """Balances, loans and positions of one account, by asset and instrument id, and its margin."""
+
+    def __init__(
+        self,
+        account: int,
+        venue: str,
+        markets: Sequence[Market],
+        asset_names: Sequence[str],
+        asset_scales: Sequence[int],
+        numeraire: int,
+    ) -> None:
+        self.account = account
+        self.venue = venue
+        self.markets = markets
+        self.asset_names = asset_names
+        self.asset_scales = asset_scales
+        self.numeraire_scale = asset_scales[numeraire]
+        self.balances = [0] * len(asset_names)
+        self.loans = [0] * len(asset_names)
+        self.holdings: dict[int, Holding] = {}
+        self.margin = Margin(venue, account, 0, 0.0, 0.0, 0.0, 0.0, 0.0, MarginBand.FREE)
+
+    def holding(self, instrument: int) -> Holding:
+        """The holding in a market, created empty when there is none."""
+        found = self.holdings.get(instrument)
+        if found is None:
+            found = self.holdings[instrument] = Holding()
+        return found
+
+    def _posted(self, time_ns: int, event: Event) -> list[Notice]:
+        _, asset, source, target, amount, kind = event
+        if source == self.account:
+            self.balances[asset] -= amount
+            amount = -amount
+        if target == self.account:
+            self.balances[asset] += abs(amount)
+        if kind != _FUNDING:
+            return []
+        return [("on_funding", self._funding(time_ns, asset, amount))]
+
+    def _funding(self, time_ns: int, asset: int, amount: int) -> FundingNotice:
+        value = amount / self.asset_scales[asset]
+        return FundingNotice(self.venue, self.account, time_ns, self.asset_names[asset], value)
+
+    def _loan(self, _time_ns: int, event: Event) -> list[Notice]:
+        self.loans[event[2]] = event[3]
+        return []
+
+    def _transfer(self, time_ns: int, event: Event, at: int, *, finished: bool) -> list[Notice]:
+        asset, amount = event[at], event[at + 1]
+        value = amount / self.asset_scales[asset]
+        name = self.asset_names[asset]
+        notice = TransferNotice(event[1], self.account, time_ns, name, value, finished)
+        return [("on_transfer", notice)]
+
+    def _transfer_started(self, time_ns: int, event: Event) -> list[Notice]:
+        return self._transfer(time_ns, event, 4, finished=False) if event[2] == self.account else []
+
+    def _transfer_finished(self, time_ns: int, event: Event) -> list[Notice]:
+        return self._transfer(time_ns, event, 3, finished=True)
+
+    def _refused(self, time_ns: int, event: Event) -> list[Notice]:
+        reason = RejectReason(event[3])
+        return [
+            ("on_refusal", RefusalNotice(self.venue, self.account, time_ns, event[2], reason)),
+        ]
+
+    # positions and risk
+
+    def _position_opened(self, _time_ns: int, event: Event) -> list[Notice]:
+        signed = event[5] if event[1] == self.account else -event[5]
+        self.holding(event[3]).trade(signed, event[4])
+        return [("on_position", self.markets[event[3]])]
+
+    def _margin(self, time_ns: int, event: Event) -> list[Notice]:
+        state: Any = event[1]
+        scale = self.numeraire_scale
+        self.margin = Margin(
+            self.venue,
+            self.account,
+            time_ns,
+            state.equity / scale,
+            state.initial / scale,
+            state.maintenance / scale,
+            state.available / scale,
+            state.uni_mmr_ppm / PPM,
+            MarginBand(state.band),
+        )
+        return [("on_margin", self.margin)]
+
+    def _band(self, time_ns: int, event: Event) -> list[Notice]:
+        scale, known = self.numeraire_scale, self.margin
+        self.margin = Margin(
+            self.venue,
+            self.account,
+            time_ns,
+            event[4] / scale,
+            known.initial,
+            event[5] / scale,
+            known.available,
+            event[3] / PPM,
+            MarginBand(event[2]),
+        )
+        return [("on_margin", self.margin)]
+
+    def _liquidation_started(self, time_ns: int, _event: Event) -> list[Notice]:
+        notice = LiquidationNotice(self.venue, self.account, time_ns, "started")
+        return [("on_liquidation", notice)]
+
+    def _liquidation_step(self, time_ns: int, event: Event) -> list[Notice]:
+        action = LiquidationAction(event[2])
+        market = None
+        if action == LiquidationAction.REDUCE_POSITION and 0 <= event[3] < len(self.markets):
+            market = self.markets[event[3]]
+        notice = LiquidationNotice(
+            self.venue, self.account, time_ns, "step", market, action, event[4]
+        )
+        return [("on_liquidation", notice)]
+
+    def _liquidation_ended(self, time_ns: int, event: Event) -> list[Notice]:
+        outcome = LiquidationOutcome(event[2])
+        notice = LiquidationNotice(self.venue, self.account, time_ns, "ended", outcome=outcome)
+        return [("on_liquidation", notice)]
+
+    def _shrink(self, instrument: int, lots: int, price_ticks: float) -> int:
+        """Take lots off a position whatever its side; returns the side that was traded."""
+        holding = self.holding(instrument)
+        side = SELL if holding.lots > 0 else BUY
+        holding.trade(-abs(lots) if side == SELL else abs(lots), price_ticks)
+        return side
+
+    def _adl(self, time_ns: int, event: Event) -> list[Notice]:
+        instrument, price, lots = event[1], event[2], event[3]
+        market = self.markets[instrument]
+        is_victim = event[5] == self.account
+        pnl = event[6] if is_victim else event[7]
+        self._shrink(instrument, lots, price)
+        self.holding(instrument).pnl_units += pnl
+        value = pnl / self.asset_scales[market.quote_id]
+        notice = AdlNotice(
+            market,
+            self.account,
+            time_ns,
+            market.price(price),
+            market.qty(lots),
+            value,
+            is_victim,
+        )
+        return [("on_adl", notice), ("on_position", market)]
+
+    def _taken_over(self, time_ns: int, event: Event) -> list[Notice]:
+        instrument, lots = event[2], event[3]
+        market = self.markets[instrument]
+        self._shrink(instrument, lots, event[4] / PPM)
+        self.holding(instrument).pnl_units += event[5]
+        notice = LiquidationNotice(
+            self.venue, self.account, time_ns, "taken_over", market, qty_lots=abs(lots)
+        )
+        return [("on_liquidation", notice), ("on_position", market)]
