@@ -54,7 +54,7 @@ def _check_class_file(parts: Parts, node: Node, reference: str) -> None:
 
 def class_file(file: str, scenario_file: str) -> Path:
     """Where ``file.py`` of a class reference is: beside the scenario that names it."""
-    folder = Path() if scenario_file.startswith("--set ") else Path(scenario_file).parent
+    folder = Path() if scenario_file.startswith("--") else Path(scenario_file).parent
     return folder / file
 
 

@@ -70,10 +70,16 @@ def find(name_or_path: str, folder: Path | None = None, by: Mark | None = None) 
     if by is not None and beside.is_file():
         return beside
     if name_or_path in known:
-        return known[name_or_path]
+        return _short(known[name_or_path])
     mark = by or Mark(name_or_path or "(empty name)")
     hint = nearest(name_or_path, known) or "write a path that ends in .toml"
     raise failed(mark.problem(f"no scenario is called {name_or_path!r}", hint))
+
+
+def _short(path: Path) -> Path:
+    """The path as people would type it from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def failed(*problems: Problem) -> ScenarioError:

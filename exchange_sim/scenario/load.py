@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.scenario.addition import Addition
 from exchange_sim.scenario.checks import check
 from exchange_sim.scenario.checks_people import check_people, class_file
 from exchange_sim.scenario.expand import expand
@@ -33,21 +34,27 @@ def load(
     overrides: Sequence[str] = (),
     without: Iterable[str] = (),
     seed: int | None = None,
+    addition: Addition | None = None,
 ) -> Scenario:
     """Load a scenario by name (``oct10_article``) or by the path of a ``.toml`` file.
 
     ``overrides`` are ``path=value`` texts, ``without`` the mechanisms to switch off; ``seed``
-    replaces the scenario's.  Raises ``ScenarioError`` with every problem, each located.
+    replaces the scenario's; ``addition`` is one more participant.  Raises ``ScenarioError`` with
+    every problem, each located.
     """
     make_strategies_importable()
     try:
-        return _load(str(name_or_path), overrides, without, seed)
+        return _load(str(name_or_path), overrides, without, seed, addition)
     except RecursionError:
         raise failed(Mark(str(name_or_path), 1, 1).problem("nested too deeply")) from None
 
 
 def _load(
-    name_or_path: str, overrides: Sequence[str], without: Iterable[str], seed: int | None
+    name_or_path: str,
+    overrides: Sequence[str],
+    without: Iterable[str],
+    seed: int | None,
+    addition: Addition | None,
 ) -> Scenario:
     root, sources = read_chain(find(name_or_path))
     reader = Reader()
@@ -56,6 +63,8 @@ def _load(
         apply_without(root, without, reader)
         if seed is not None:
             apply_seed(root, seed, reader)
+        if addition is not None:
+            addition.apply(root, reader)
     expand(root, reader)
     parts = read_parts(root, reader)
     check(parts)
@@ -81,6 +90,13 @@ def _finish(parts: Parts) -> None:
     mechanisms = parts.values.get("mechanisms", Mechanisms())
     for key, items in parts.arrays.items():
         if key == "instruments":
+            continue
+        if key == "shocks":
+            # Parameters may refer to a shock that is off: it stays known, as disabled.
+            parts.arrays[key] = [
+                (node, attrs.evolve(item, enabled=item.enabled and _switched_on(mechanisms, item)))
+                for node, item in items
+            ]
             continue
         parts.arrays[key] = [
             (node, _resolved(parts, node, item))

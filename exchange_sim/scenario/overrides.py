@@ -30,7 +30,7 @@ def apply_overrides(root: Node, overrides: Iterable[str], reader: Reader) -> Non
         if not equals or not all(keys):
             reader.bad(mark, "must be path=value", "--set venues.leading.service_time=50us")
             continue
-        _assign(root, keys, _value(value.strip(), mark, ".".join(keys)), mark, reader)
+        _assign(root, keys, read_value(value.strip(), mark, ".".join(keys)), mark, reader)
 
 
 def apply_without(root: Node, mechanisms: Iterable[str], reader: Reader) -> None:
@@ -52,7 +52,7 @@ def apply_seed(root: Node, seed: int, reader: Reader) -> None:
     _assign(root, ["scenario", "seed"], node, mark, reader)
 
 
-def _value(text: str, mark: Mark, name: str) -> Node:
+def read_value(text: str, mark: Mark, name: str) -> Node:
     """The value as TOML; what is not TOML is taken as text, so that quotes are rarely needed."""
     value: Any = text
     try:

@@ -1,0 +1,198 @@
+"""``run`` and ``scenarios``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import attrs
+import typer
+
+from exchange_sim.cli import seam
+from exchange_sim.cli.render import RunProgress, errors, output, show_pairs, show_table
+from exchange_sim.errors import ScenarioError, UsageError
+from exchange_sim.scenario import Scenario, load, scenario_files
+from exchange_sim.scenario.addition import Addition
+from exchange_sim.units import format_duration, format_utc, parse_duration, parse_utc
+
+CHECKS: Final = ("cheap", "sampled", "full")
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+
+RUN_EPILOG = """[bold]Examples[/bold]
+
+exchange-sim run oct10_article
+
+exchange-sim run oct10_article --until 10m --seed 3
+
+exchange-sim run oct10_article --without mm_withdrawal
+
+exchange-sim run my.toml --set venues.leading.service_time=50us --set scenario.duration=20m
+
+exchange-sim run calm --strategy bot.py:Bot --venue leading --capital USDT=100000 --param size=0.1
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command(epilog=RUN_EPILOG)(run)
+    app.command()(scenarios)
+
+
+def run(
+    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of a .toml file.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Directory in which the run is written.")
+    ] = Path("runs"),
+    until: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Stop at a UTC time, or after a duration such as 10m."),
+    ] = "",
+    seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Change a value; repeatable."),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MECHANISM", help="Switch a mechanism off; repeatable."),
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(metavar="CLASS", help="Add one: module:Class or file.py:Class.")
+    ] = "",
+    venue: Annotated[
+        list[str] | None, typer.Option(help="Where the added strategy trades; repeatable.")
+    ] = None,
+    capital: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ASSET=AMOUNT", help="What the added strategy has; repeatable."),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of it; repeatable."),
+    ] = None,
+    check: Annotated[
+        str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")
+    ] = None,
+    log_level: Annotated[
+        str, typer.Option(metavar="|".join(LOG_LEVELS), help="Least level of the narrative.")
+    ] = "info",
+    no_log: Annotated[
+        bool, typer.Option("--no-log", help="Write nothing; show the result only.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+) -> None:
+    """Run a scenario and write everything that happened."""
+    _one_of("--check", check, CHECKS)
+    _one_of("--log-level", log_level, LOG_LEVELS)
+    addition = Addition.of(strategy, venue or [], capital or [], param or [])
+    loaded = load(scenario, overrides or [], without or [], seed, addition)
+    if check is not None:
+        loaded = attrs.evolve(loaded, about=attrs.evolve(loaded.about, checks=check))
+    request = seam.Request(
+        scenario=loaded,
+        out=None if no_log else out,
+        until_ns=end_of(loaded, until),
+        log_level=log_level,
+        options=seam.options_text(overrides or [], without or [], addition),
+    )
+    progress = RunProgress(loaded.start_ns, request.until_ns, quiet=quiet)
+    with progress:
+        finished = seam.execute(request, progress)
+    if not quiet:
+        show_finished(loaded, finished, progress)
+    if finished.interrupted:
+        where = format_utc(progress.now_ns, 0)
+        errors.print(f"interrupted at {where}; the log is closed and can be read", highlight=False)
+        raise typer.Exit(130)
+
+
+def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise UsageError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def end_of(scenario: Scenario, until: str) -> int:
+    """The last instant of the run: the scenario's end, or an earlier one that was asked for.
+
+    Raises ``UsageError`` when ``until`` is no time or lies outside the scenario.
+    """
+    if not until:
+        return scenario.end_ns
+    try:
+        end = scenario.start_ns + parse_duration(until)
+    except ValueError:
+        try:
+            end = parse_utc(until)
+        except ValueError:
+            message = f"--until {until!r} is neither a UTC time nor a duration such as 10m"
+            raise UsageError(message) from None
+    if not scenario.start_ns < end <= scenario.end_ns:
+        first, last = format_utc(scenario.start_ns, 0), format_utc(scenario.end_ns, 0)
+        raise UsageError(f"--until {until} lies outside the scenario, {first} to {last}")
+    return end
+
+
+def show_finished(scenario: Scenario, finished: seam.Finished, progress: RunProgress) -> None:
+    """The summary tables, the totals and where the run is."""
+    for title, columns, rows in finished.tables:
+        show_table(title, columns, rows)
+        output.print()
+    simulated = format_duration(progress.now_ns - progress.start_ns)
+    totals = {
+        "scenario": f"{scenario.name}, seed {scenario.seed}",
+        "simulated": f"{simulated} in {progress.wall_s:.1f} s ({progress.speed:,.0f} x real time)",
+        **finished.totals,
+        "digest": finished.digest,
+    }
+    if finished.directory is not None:
+        totals["written to"] = str(finished.directory)
+    show_pairs("", totals)
+
+
+def scenarios(
+    name: Annotated[
+        str, typer.Argument(help="Show one in detail: a name, or the path of a .toml file.")
+    ] = "",
+) -> None:
+    """List the shipped scenarios, or show one."""
+    if name:
+        _show_scenario(load(name))
+        return
+    rows = []
+    for found, path in scenario_files().items():
+        try:
+            about = load(path).about
+        except ScenarioError as error:
+            rows.append((found, "-", f"cannot be used: {len(error.problems)} problems"))
+            continue
+        rows.append((found, format_duration(about.duration_ns), about.description))
+    show_table("", ("scenario", "duration", "what happens"), rows)
+
+
+def _show_scenario(scenario: Scenario) -> None:
+    start, end = format_utc(scenario.start_ns, 0), format_utc(scenario.end_ns, 0)
+    off = [name for name, on in attrs.asdict(scenario.mechanisms).items() if not on]
+    show_pairs(
+        "",
+        {
+            "name": scenario.name,
+            "description": scenario.about.description,
+            "time": f"{start} to {end}",
+            "seed": scenario.seed,
+            "files": ", ".join(source.path for source in scenario.sources),
+            "switched off": ", ".join(off) or "nothing",
+            "instruments": len(scenario.instruments),
+            "participants": sum(item.count for item in scenario.participants),
+            "populations": ", ".join(item.name for item in scenario.populations) or "none",
+        },
+    )
+    if scenario.about.exogenous:
+        output.print("\nExogenous, everything else is an outcome:")
+        for line in scenario.about.exogenous:
+            output.print(f"  - {line}", highlight=False, markup=False)
+    output.print()
+    rows = [
+        (item.name, item.kind, item.price, item.depth_usd, ", ".join(item.tags))
+        for item in scenario.instruments
+    ]
+    show_table("", ("instrument", "kind", "initial price", "depth D1, USD", "tags"), rows)

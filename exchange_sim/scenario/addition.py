@@ -1,0 +1,88 @@
+"""One more participant from the command line: ``--strategy bot.py:Bot --venue leading ...``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import attrs
+
+from exchange_sim.errors import UsageError
+from exchange_sim.scenario.kinds import Reader
+from exchange_sim.scenario.overrides import read_value
+from exchange_sim.scenario.tree import Mark, Node
+
+
+@attrs.frozen
+class Addition:
+    """A participant as ``--strategy``, ``--venue``, ``--capital`` and ``--param`` describe it."""
+
+    class_ref: str
+    venues: tuple[str, ...]
+    capital: tuple[tuple[str, str], ...]
+    params: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(
+        cls, class_ref: str, venues: Sequence[str], capital: Sequence[str], params: Sequence[str]
+    ) -> Self | None:
+        """The addition, or None when nothing is added.
+
+        Raises ``UsageError`` for options that do not fit together.
+        """
+        if not class_ref:
+            for option, given in (("--venue", venues), ("--capital", capital), ("--param", params)):
+                if given:
+                    raise UsageError(f"{option} describes an added strategy: give --strategy too")
+            return None
+        if not venues:
+            raise UsageError("--strategy needs --venue: where it trades")
+        pairs = _pairs("--capital", capital), _pairs("--param", params)
+        return cls(class_ref, tuple(venues), *pairs)
+
+    @property
+    def name(self) -> str:
+        """Name of the participant: the class in lower case."""
+        return f"added-{self.class_ref.rpartition(':')[2].lower()}"
+
+    def apply(self, root: Node, reader: Reader) -> None:
+        """Append the participant to the tree; problems are located at the options."""
+        address = f"participants.{self.name}"
+        mark = Mark(f"--strategy {self.class_ref}")
+        item = _table(address, mark)
+        item.value["name"] = Node(self.name, mark, mark, f"{address}.name")
+        item.value["class"] = Node(self.class_ref, mark, mark, f"{address}.class")
+        venues: list[Node] = []
+        for venue in self.venues:
+            place = Mark(f"--venue {venue}")
+            venues.append(Node(venue, place, place, f"{address}.venues"))
+        item.value["venues"] = Node(venues, mark, mark, f"{address}.venues")
+        for key, option, pairs in (
+            ("capital", "--capital", self.capital),
+            ("params", "--param", self.params),
+        ):
+            table = _table(f"{address}.{key}", mark)
+            for name, text in pairs:
+                place = Mark(f"{option} {name}={text}")
+                table.value[name] = read_value(text, place, f"{address}.{key}.{name}")
+            item.value[key] = table
+        array = root.table.setdefault("participants", Node([], mark, mark, "participants"))
+        if isinstance(array.value, list):
+            array.value.append(item)
+        else:
+            reader.wrong(array, "an array of tables")
+
+
+def _table(name: str, mark: Mark) -> Node:
+    empty: dict[str, Any] = {}
+    return Node(empty, mark, mark, name)
+
+
+def _pairs(option: str, texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"{option} {text}: must be NAME=VALUE")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)
