@@ -32,11 +32,11 @@ class MakerParams(Strategy.Params):
     ``levels`` are (bp from the inner quote, times beta; size as a part of the maker's share of
     D1).  A level is moved when it is off by ``requote_fraction`` of its distance from the fair
     value, and refills ``refill_per_s`` of what was hit.  The fair value follows the own market
-    with time constant ``follow_s``, a sibling market by ``link_per_s`` for gaps well below
-    ``link_gap`` x beta. ``signal_symbols`` are the pairs whose volatility is the market-wide
-    signal (none: all). ``outages_ns`` are the (start, end) that the venues' status pages announce.
-    ``news`` lists (time, relative fall of the fair value per unit of beta), taken up by pairs
-    without a lead.
+    with time constant ``follow_s`` (how much of a trade's impact stays), a sibling market by
+    ``link_per_s`` for gaps well below ``link_gap`` x beta. ``signal_symbols`` are the pairs whose
+    volatility is the market-wide signal (none: all). ``outages_ns`` are the (start, end) that the
+    venues' status pages announce. ``news`` lists (time, relative fall of the fair value per unit
+    of beta), taken up by pairs without a lead.
     """
 
     pairs: tuple[PairParams, ...] = ()
@@ -51,7 +51,7 @@ class MakerParams(Strategy.Params):
     interval_s: float = 1.0
     requote_fraction: float = 0.25
     refill_per_s: float = 0.09
-    follow_s: float = 1.5
+    follow_s: float = 5.0
     link_per_s: float = 0.10
     link_gap: float = 0.023
     lead_symbol: str = ""

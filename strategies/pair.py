@@ -25,7 +25,7 @@ class PairParams:
     ``depth_usd`` is D1, the calm bid notional within 1 % x ``beta`` of the whole book; the maker
     rests ``share`` of it on each side.  ``calm_vol_bp`` is the calm volatility of one minute.
     ``lead_beta`` is the part of the lead market's move that quotes follow at once (0: none);
-    ``sibling`` is the same asset elsewhere.  ``inventory_limit_d1`` is divided by beta squared.
+    ``sibling`` is the same asset elsewhere.  ``inventory_limit_d1`` times share is divided by beta.
     ``every``: quoted each so many wake-ups. ``initial_price`` opens an empty book.
     """
 
@@ -36,7 +36,7 @@ class PairParams:
     is_major: bool = False
     share: float = 0.1
     half_spread_bp: float = 1.0
-    calm_vol_bp: float = 4.0
+    calm_vol_bp: float = 2.0
     lead_beta: float = 0.0
     sibling: str = ""
     inventory_limit_d1: float = 3.0
@@ -104,7 +104,7 @@ class Pair:
         self.fair_ticks = self.last_mid = fair_ticks
         d1_lots = p.depth_usd / self.lot_value()
         self.level_lots = [weight * p.share * d1_lots for weight in weights]
-        self.limit_lots = max(1.0, p.inventory_limit_d1 * p.share * d1_lots / p.beta**2)
+        self.limit_lots = max(1.0, p.inventory_limit_d1 * p.share * d1_lots / p.beta)
         self.base_lots = position_lots
 
     def min_lots(self) -> int:

@@ -20,7 +20,7 @@ class UnwindParams:
     own market. ``slippage`` times beta bounds the price.
     """
 
-    per_s: float = 0.01
+    per_s: float = 0.003
     interval_s: float = 10.0
     start: float = 0.2
     outage_factor: float = 0.55

@@ -64,7 +64,7 @@ class FlowParams(Strategy.Params):
     passive_distance: float = 0.02
     passive_nearest: float = 0.0005
     passive_half_vol: float = 6.0
-    calm_vol_bp: float = 4.0
+    calm_vol_bp: float = 2.0
     book_levels: int = 20
 
 

@@ -102,7 +102,7 @@ class MiniExchange:
         """Connect a strategy and start it."""
         desk = MiniDesk(self, strategy, name)
         self.desks.append(desk)
-        strategy.attach(cast(Any, desk))
+        strategy.attach(cast("Any", desk))
         strategy.on_start()
         return desk
 

@@ -53,15 +53,15 @@ def make_config() -> WorldConfig:
             insurance=10**14,
         )
 
-    brackets = BracketTable(
-        floors=(0, 10**15), leverage=(20, 10), mmr_ppm=(20_000, 50_000)
-    )
+    brackets = BracketTable(floors=(0, 10**15), leverage=(20, 10), mmr_ppm=(20_000, 50_000))
     return WorldConfig(
         START_NS,
         (AssetSpec(btc), AssetSpec(usdt)),
         (venue(0, "leading"), venue(1, "second")),
         (
-            InstrumentSpec(instrument(SPOT, "BTCUSDT", 0, InstrumentKind.SPOT), 1_000_000, Filters()),
+            InstrumentSpec(
+                instrument(SPOT, "BTCUSDT", 0, InstrumentKind.SPOT), 1_000_000, Filters()
+            ),
             InstrumentSpec(
                 instrument(PERP, "BTCUSDT-PERP", 0, InstrumentKind.PERPETUAL),
                 1_000_000,
@@ -86,9 +86,7 @@ def fund(run: Run, venue: str, btc: int = 100, usdt: int = 10_000_000) -> int:
     """A new unified account with so many whole BTC and USDT."""
     account = run.open_account(venue)
     now = run.kernel.now_ns
-    run.apply_all(
-        [(21, now, account, BTC, btc * 10**8), (21, now, account, USDT, usdt * 10**8)]
-    )
+    run.apply_all([(21, now, account, BTC, btc * 10**8), (21, now, account, USDT, usdt * 10**8)])
     return account
 
 

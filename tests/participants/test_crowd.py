@@ -1,4 +1,4 @@
-"""The leveraged crowd: exact totals, bounds, and a supply of liquidations that seeds do not move."""
+"""The leveraged crowd: exact totals, bounds, a supply of liquidations that seeds do not move."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_stratified_leverage_makes_the_supply_curve_stable_between_seeds() -> No
 
 
 def test_supply_curve_has_the_calibrated_magnitude() -> None:
-    """Little is liquidated in the first 3 %, a few D1 by 8 to 12 %: otherwise there is no plateau."""
+    """Little is liquidated in the first 3 %, a few D1 by 8 to 12 %: else there is no plateau."""
     small, middle, large = liquidation_supply_curve(crowd(5), (0.03, 0.08, 0.12), BTC.depth_usd)
 
     assert 0.1 < small < 1.0
@@ -137,7 +137,7 @@ def test_liquidation_fall_of_leverage() -> None:
 
 def test_impossible_books_are_refused_by_name() -> None:
     """The message names the instrument."""
-    with pytest.raises(ValueError, match="BTCUSDT: .* capped at"):
+    with pytest.raises(ValueError, match=r"BTCUSDT: .* capped at"):
         crowd(1, attrs.evolve(BTC, accounts=50))
     with pytest.raises(ValueError, match="BTCUSDT: speculative"):
         crowd(1, attrs.evolve(BTC, total_oi_d1=20.0))

@@ -36,7 +36,9 @@ def test_mean_rate_and_branching_are_recovered(branching: float) -> None:
     mean = statistics.fmean(counts)
 
     assert mean == pytest.approx(2.0 * 60.0, rel=0.06)
-    assert branching_estimate(mean, statistics.variance(counts)) == pytest.approx(branching, abs=0.08)
+    assert branching_estimate(mean, statistics.variance(counts)) == pytest.approx(
+        branching, abs=0.08
+    )
 
 
 def test_times_strictly_follow_each_other_and_the_seed() -> None:

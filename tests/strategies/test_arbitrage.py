@@ -68,7 +68,10 @@ def test_gap_is_traded_on_both_sides_up_to_the_inventory_limit() -> None:
     here, there = desk.positions[0] * 0.001, desk.positions[1] * 0.01
     limit = 0.05 * 40e6 / 100_000
 
-    assert {(order.market.symbol, order.side) for _, order in desk.sent} >= {(HERE, BUY), (THERE, SELL)}
+    assert {(order.market.symbol, order.side) for _, order in desk.sent} >= {
+        (HERE, BUY),
+        (THERE, SELL),
+    }
     assert here == pytest.approx(limit, rel=0.15)
     assert here + there == pytest.approx(0.0, abs=0.1 * limit)
 
@@ -127,7 +130,7 @@ def test_dip_buyer_bids_below_and_sells_above() -> None:
     exchange.run(5)
     first = buyer.bids[0]
     fill = Fill(
-        first, first.market, 0, START_NS, 1, BUY, first.price_ticks, 250, True, False, 0, 0
+        first, first.market, 0, START_NS, 1, BUY, first.price_ticks, 250, *(True, False), 0, 0
     )
     buyer.on_fill(fill)
     offer = desk.sent[-1][1]

@@ -1,4 +1,4 @@
-"""Makers: where they quote, how few messages they need, and how they treat inventory and trouble."""
+"""Makers: where they quote, how few messages they need, how they treat trouble."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_linkage_to_the_other_venue_ignores_huge_gaps(gap: float, share: float) 
     """Ten per cent of a small gap per second; beyond the scale the own venue is believed."""
     pair = attrs.evolve(PAIR, sibling=SECOND)
     which = maker(pairs=(pair,), follow_s=1e9)
-    market, _ = started(which)
+    started(which)
     state = which.pairs[0]
     before = state.fair_ticks
     state.link(before * (1 + gap), rate=0.1, gap_scale=0.023)
@@ -220,7 +220,8 @@ def vectors(area: str) -> list[dict[str, Any]]:
 QUOTING_VECTORS = """[
 {"id": "MM-001", "area": "as", "in": {"mid": 80, "q": 25, "gamma": 0.1, "var": 0.16, "tau": 1},
  "out": {"reservation": 79.6}},
-{"id": "MM-002", "area": "as", "in": {"mid": 100, "q": 3, "gamma": 0.1, "var": 4, "tau": 1, "k": 1.5},
+{"id": "MM-002", "area": "as", "in": {"mid": 100, "q": 3, "gamma": 0.1, "var": 4, "tau": 1,
+ "k": 1.5},
  "out": {"reservation": 98.8, "spread": 1.6907704228}},
 {"id": "MM-003", "area": "glft", "in": {"a": 0.9, "k": 0.3, "gamma": 0.05, "xi": 0.05, "sigma": 0.3,
  "delta": 1, "inventory": 5}, "out": {"bid_depth": 3.9441775248, "ask_depth": 2.3784249279}},
@@ -327,7 +328,7 @@ def test_liquidation_stops_quoting_until_it_ends() -> None:
 
 def test_inventory_is_unwound_slowly() -> None:
     """One per cent per second of the inventory is sold at the market in bounded orders."""
-    which = maker(unwind=UnwindParams(hedge=0.0), withdrawal_enabled=False)
+    which = maker(unwind=UnwindParams(per_s=0.01, hedge=0.0), withdrawal_enabled=False)
     other = maker(withdrawal_enabled=False)
     market, desk = started(which)
     market.add(other, "other")
