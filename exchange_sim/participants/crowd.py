@@ -69,6 +69,7 @@ class CrowdBook:
     entry_log_sd: float = 0.02
     stop_share: float = 0.05
     stop_distance_mean: float = 0.04
+    stop_distance_min: float = 0.008
     quiet_accounts: int = 12
     quiet_leverage: float = 0.5
 
@@ -208,8 +209,9 @@ def _spec(
     units = math.ceil(max(0.0, equity - profit) / (choice.unit_usd * choice.haircut))
     trigger = 0
     if stop:
-        distance = -math.log(1.0 - stream.random()) * book.stop_distance_mean
-        distance = min(max(distance, 0.002), 0.9 / leverage, 0.9)
+        beyond = max(0.0, book.stop_distance_mean - book.stop_distance_min)
+        distance = book.stop_distance_min - math.log(1.0 - stream.random()) * beyond
+        distance = min(distance, 0.9 / leverage, 0.9)
         trigger = max(1, round(book.mid_ticks * (1.0 - sign * distance)))
     deposits = ((choice.asset, units),)
     return AccountSpec(

@@ -1,10 +1,10 @@
 """Whales: large holders who borrowed against coins, and what they do when the margin call comes.
 
-A whale holds coins as collateral of a unified account and owes stablecoins.  When its uniMMR falls below
-``call_ratio`` it has been called; after a reaction delay of its own it sells part of its collateral at
-the market, in slices, until the ratio is back at ``target_ratio``.  One that reacts too late is
-liquidated by the venue like anybody else.  The delay stands for people: margin desks give notice and
-grace, owners sleep, and moving cash takes time.
+A whale holds coins as collateral of a unified account and owes stablecoins.  When its uniMMR falls
+below ``call_ratio`` it has been called; after a reaction delay of its own it sells part of its
+collateral at the market, in slices, until the ratio is back at ``target_ratio``.  One that reacts
+too late is liquidated by the venue like anybody else.  The delay stands for people: margin desks
+give notice and grace, owners sleep, and moving cash takes time.
 
 Simplification: it sells its assets in the order of ``assets``, not the most liquid one first.
 """

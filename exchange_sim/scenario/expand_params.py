@@ -6,6 +6,11 @@ per matching instrument, in the order of the file, and learns the instrument's f
 ``beta``, ``initial_price``, ``is_major``) where the strategy's parameter class has a field of that
 name and the table does not set it.  An instrument's tags are its own, its venue, its kind
 (``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.
+
+A value of a key that ends in ``_ns`` may be a text: a UTC time, a duration from the start of the
+scenario (``"20m"``), or a duration from a shock (``"news"``, ``"news+21m"``).  The same holds for
+the first item of each pair in ``news``.  A table or pair that refers to a shock that is switched
+off is left out: without the news nobody reacts to it.
 """
 
 from __future__ import annotations
@@ -20,7 +25,9 @@ from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
 from exchange_sim.scenario.tree import nearest
+from exchange_sim.units import parse_duration, parse_utc
 
+TIMED_PAIRS: Final = ("news",)
 FACTS: Final = ("depth_usd", "beta", "initial_price", "is_major")
 
 
@@ -60,9 +67,17 @@ def expand(
     """
     attrs.resolve_types(cls)
     fields = {field.name: field for field in attrs.fields(cls)}
-    out = dict(params)
     problems: list[Problem] = []
+    out: dict[str, Any] = {}
     for key, value in params.items():
+        try:
+            resolved = _times(scenario, key, value)
+        except ValueError as error:
+            problems.append(scenario.problem(f"{where}.{key}", str(error)))
+            continue
+        if resolved is not _DROPPED:
+            out[key] = resolved
+    for key, value in list(out.items()):
         inner = _item_class(fields[key].type) if key in fields else None
         if inner is None or not isinstance(value, list):
             continue
@@ -73,6 +88,53 @@ def expand(
     if problems:
         raise ScenarioError("the scenario cannot be built", tuple(problems))
     return out
+
+
+_DROPPED: Final = object()
+
+
+def _times(scenario: Scenario, key: str, value: Any) -> Any:
+    """``value`` with texts of time as nanoseconds; ``_DROPPED`` when it hangs on a missing
+    shock.
+    """
+    if isinstance(value, dict):
+        table = {k: _times(scenario, k, v) for k, v in value.items()}
+        return _DROPPED if any(v is _DROPPED for v in table.values()) else table
+    if isinstance(value, list):
+        pairs = key in TIMED_PAIRS
+        items = []
+        for item in value:
+            if pairs and isinstance(item, list) and item:
+                first = instant(scenario, item[0])
+                items.append(_DROPPED if first is _DROPPED else [first, *item[1:]])
+            else:
+                items.append(_times(scenario, "", item))
+        return [item for item in items if item is not _DROPPED]
+    return instant(scenario, value) if key.endswith("_ns") else value
+
+
+def instant(scenario: Scenario, value: Any) -> Any:
+    """Nanoseconds of a time of the scenario; ``ValueError`` with what may be written."""
+    if not isinstance(value, str):
+        return value
+    name, _, offset = value.partition("+")
+    for shock in scenario.shocks:
+        if shock.name == name.strip():
+            if not shock.enabled:
+                return _DROPPED
+            return shock.at_ns + (parse_duration(offset) if offset else 0)
+    try:
+        return scenario.start_ns + parse_duration(value)
+    except ValueError:
+        pass
+    try:
+        return parse_utc(value)
+    except ValueError:
+        shocks = ", ".join(shock.name for shock in scenario.shocks) or "there are none"
+        raise ValueError(
+            f"not a time: {value!r} (write a UTC time, a duration from the start such as 20m,"
+            f" or a shock and a duration such as news+21m; shocks: {shocks})"
+        ) from None
 
 
 def _item_class(annotation: Any) -> type[Any] | None:

@@ -20,6 +20,7 @@ import cattrs
 from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.messages import commands as c
 from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.messages.registry import Message
 from exchange_sim.model.account import AccountMode
 from exchange_sim.model.enums import (
     BUY,
@@ -88,7 +89,7 @@ class Genesis:
         for name, venue in self.scenario.venues.items():
             if venue.insurance:
                 amount = self.names.amount(venue.numeraire, venue.insurance)
-                self.send(c.FundInsurance(self.now, self.names.venues[name], amount))
+                self.send(c.FundInsurance, self.names.venues[name], amount)
         for participant in self.scenario.participants:
             for name in instance_names(participant):
                 self._open_participant(participant, name)
@@ -106,15 +107,18 @@ class Genesis:
             raise ScenarioError("the scenario cannot be built", tuple(self.problems))
         return self.accounts
 
-    def send(self, command: Any) -> list[tuple[int, ...]]:
-        """Apply one opening command."""
-        events: list[tuple[int, ...]] = self.apply(command.astuple())
+    def send(self, kind: type[Message], *fields: int) -> list[tuple[int, ...]]:
+        """Apply one opening command; fields that are left out are 0."""
+        missing = len(kind.field_names) - 1 - len(fields)
+        events: list[tuple[int, ...]] = self.apply(
+            (kind.type_id, self.now, *map(int, fields), *[0] * missing)
+        )
         return events
 
     def open(self, venue: str, owner: int, mode: AccountMode, fee_tier: int = 0) -> int:
         """Open an account and return its id."""
         account = len(self.world.accounts)
-        self.send(c.OpenAccount(self.now, self.names.venues[venue], owner, mode, fee_tier))
+        self.send(c.OpenAccount, self.names.venues[venue], owner, mode, fee_tier)
         return account
 
     def _open_participant(self, item: ParticipantDef, name: str) -> None:
@@ -125,13 +129,13 @@ class Genesis:
             for asset, value in item.capital_at.get(venue, item.capital).items():
                 if value:
                     amount = self.names.amount(asset, value)
-                    self.send(c.Deposit(self.now, account, self.names.assets[asset], amount))
+                    self.send(c.Deposit, account, self.names.assets[asset], amount)
             for asset, value in item.loans.items():
                 if value:
                     self._lend(item, account, asset, self.names.amount(asset, value))
 
     def _lend(self, item: ParticipantDef, account: int, asset: str, amount: int) -> None:
-        events = self.send(c.Borrow(self.now, account, self.names.assets[asset], amount))
+        events = self.send(c.Borrow, account, self.names.assets[asset], amount)
         if events[0][0] == 15:
             where = f"participants.{item.name}.loans.{asset}"
             message = f"the venue refuses this loan: {RejectReason(events[0][3]).name}"
@@ -154,10 +158,8 @@ class Genesis:
             for pair in match_positions(specs):
                 instrument = self.names.instruments[pair.instrument]
                 self.send(
-                    c.OpenPosition(
-                        self.now, ids[pair.long_index], ids[pair.short_index], instrument,
-                        pair.price_ticks, pair.qty_lots,
-                    )
+                    c.OpenPosition, ids[pair.long_index], ids[pair.short_index], instrument,
+                    pair.price_ticks, pair.qty_lots,
                 )  # fmt: skip
             for account, spec in zip(ids, specs, strict=True):
                 if spec.stop_ticks:
@@ -165,7 +167,7 @@ class Genesis:
 
     def _unit_usd(self, asset: str) -> float:
         """Dollars of the smallest unit of an asset, at its initial price on the first venue."""
-        scale = 10 ** self.names.decimals[asset]
+        scale = float(10 ** self.names.decimals[asset])
         for item in self.scenario.instruments:
             if item.base == asset and item.kind == "SPOT":
                 return float(item.price) / scale
@@ -176,17 +178,15 @@ class Genesis:
         account = self.open(spec.venue, owner, AccountMode.CROSS)
         for asset, units in spec.collateral:
             amount = int(units * COLLATERAL_SPARE) + 1
-            self.send(c.Deposit(self.now, account, self.names.assets[asset], amount))
+            self.send(c.Deposit, account, self.names.assets[asset], amount)
         return account
 
     def _stop(self, account: int, spec: AccountSpec) -> None:
         closing = Side.SELL if spec.side == BUY else Side.BUY
         self.send(
-            c.NewOrder(
-                self.now, account, self.names.instruments[spec.instrument], 1, closing,
-                OrderType.STOP_MARKET, TimeInForce.GTC, 0, spec.qty_lots,
-                trigger=spec.stop_ticks, flags=FLAG_REDUCE_ONLY,
-            )
+            c.NewOrder, account, self.names.instruments[spec.instrument], 1, closing,
+            OrderType.STOP_MARKET, TimeInForce.GTC, 0, spec.qty_lots, 0, spec.stop_ticks, 0,
+            FLAG_REDUCE_ONLY,
         )  # fmt: skip
 
     def _stale(self, item: PopulationDef, streams: Streams) -> None:
@@ -205,14 +205,12 @@ class Genesis:
             bids = draw_stale_bids(stale, stream)
             inst = self.world.instruments[self.names.instruments[book.name]]
             value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
-            self.send(c.Deposit(self.now, account, inst.quote, value + value // 50 + 1))
+            self.send(c.Deposit, account, inst.quote, value + value // 50 + 1)
             for bid in bids:
                 client_id += 1
                 self.send(
-                    c.NewOrder(
-                        self.now, account, inst.id, client_id, Side.BUY, OrderType.LIMIT,
-                        TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
-                    )
+                    c.NewOrder, account, inst.id, client_id, Side.BUY, OrderType.LIMIT,
+                    TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
                 )  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
-from exchange_sim.marketdata.market import Market
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
@@ -47,35 +46,6 @@ def world_config(scenario: Scenario) -> WorldConfig:
     )
     venues = tuple(_venue(scenario, names, name, item) for name, item in scenario.venues.items())
     return WorldConfig(scenario.start_ns, assets, venues, instruments)
-
-
-def markets(scenario: Scenario, config: WorldConfig) -> tuple[Market, ...]:
-    """The instruments as strategies see them, by instrument id."""
-    found = []
-    for spec, item in zip(config.instruments, scenario.instruments, strict=True):
-        inst = spec.instrument
-        fees = config.venues[inst.venue].fee_tiers[0]
-        found.append(
-            Market(
-                instrument_id=inst.id,
-                name=item.symbol,
-                venue=item.venue,
-                venue_id=inst.venue,
-                kind=inst.kind,
-                base=item.base,
-                quote=item.quote,
-                base_id=inst.base,
-                quote_id=inst.quote,
-                tick_size=inst.tick_size,
-                lot_size=inst.lot_size,
-                base_decimals=scenario.assets[item.base].decimals,
-                quote_decimals=scenario.assets[item.quote].decimals,
-                maker_fee_ppm=fees.maker_ppm,
-                taker_fee_ppm=fees.taker_ppm,
-                min_notional=float(item.min_notional),
-            )
-        )
-    return tuple(found)
 
 
 def _asset(names: Names, name: str, item: AssetDef) -> AssetSpec:

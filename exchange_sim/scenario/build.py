@@ -1,0 +1,269 @@
+"""From a scenario to a run that can be executed: world, opening state, shell, strategies, recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.eventlog.manifest import Manifest
+from exchange_sim.messages.reasons import NoteKind
+from exchange_sim.scenario.expand_params import expand
+from exchange_sim.scenario.genesis import AccountBook, Genesis, instance_names
+from exchange_sim.scenario.participants import LinkDef, ParticipantDef
+from exchange_sim.scenario.recording import Recording, account_names, run_directory
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.schema import VenueDef
+from exchange_sim.scenario.world_config import world_config
+from exchange_sim.sim.kernel import SYSTEM
+from exchange_sim.sim.links import Latency
+from exchange_sim.sim.outages import Outage
+from exchange_sim.sim.run import Run, RunResult
+from exchange_sim.sim.timers import VenueTiming
+from exchange_sim.strategy.load import StrategyLoadError, build_params, load_class, source_digest
+from exchange_sim.world import World
+from exchange_sim.world.watch import WatchedWorld
+
+OUTAGES: Final = {"venue": "down", "feed": "feed_frozen", "transfers": "transfers", "api": "api_errors"}
+"""Kinds of outage in a scenario, and what the shell calls them."""
+API_ERROR_SHARE: Final = 0.5
+"""Share of commands that a failing API refuses."""
+
+Progress = Callable[[int, int], None]
+
+
+@attrs.frozen
+class FinishedRun:
+    """How a built run ended.  ``digest`` identifies everything that happened."""
+
+    directory: Path | None
+    digest: str
+    interrupted: bool
+    seq: int
+    trades: int
+    result: RunResult
+    manifest: Manifest
+
+
+@attrs.define
+class BuiltRun:
+    """A run, ready to be executed once."""
+
+    scenario: Scenario
+    world: World
+    run: Run
+    recording: Recording
+    accounts: AccountBook
+    until_ns: int
+
+    @property
+    def directory(self) -> Path | None:
+        """Where it is written; None when nothing is."""
+        return self.recording.directory
+
+    def execute(
+        self,
+        progress: Progress | None = None,
+        summarise: Callable[[Path], dict[str, Any]] | None = None,
+    ) -> FinishedRun:
+        """Drive the run to its end, close every file and return what it was.
+
+        The first Ctrl-C ends it at the next simulated second with everything closed.  Errors leave
+        the files readable and are raised again.
+        """
+        names = account_names(
+            self.world, self.accounts.owners, [p.name for p in self.scenario.populations]
+        )
+        try:
+            result = self.run.execute(self.until_ns, progress)
+            manifest = self.recording.finish(names, not result.interrupted, summarise)
+        except BaseException:
+            self.recording.abort()
+            raise
+        return FinishedRun(
+            self.directory, manifest.digest, result.interrupted, result.seq, result.trades, result,
+            manifest,
+        )  # fmt: skip
+
+
+def build_run(
+    scenario: Scenario,
+    out: Path | None = None,
+    until_ns: int | None = None,
+    log_level: str = "info",
+    options: tuple[str, ...] = (),
+    console: Any = None,
+    tables: bool = True,
+) -> BuiltRun:
+    """Make everything that the scenario describes.
+
+    ``out`` is the parent of the run directory; None writes nothing and keeps the digests.  Raises
+    ``ScenarioError`` with every problem of parameters and strategies, and ``StorageError``.
+    """
+    del log_level
+    classes = _strategies(scenario)
+    world = watched_world(scenario)
+    directory = None if out is None else run_directory(scenario, out)
+    digests = {ref: source_digest(cls) for ref, (cls, _) in sorted(classes.items())}
+    recording = Recording(scenario, world, directory, list(options), digests, tables)
+    try:
+        return _assemble(scenario, world, recording, classes, until_ns, console)
+    except BaseException:
+        recording.abort()
+        raise
+
+
+def watched_world(scenario: Scenario) -> World:
+    """The world, with its rules checked on the way as the scenario asks."""
+    config = world_config(scenario)
+    if scenario.about.checks == "cheap":
+        return World(config)
+    return WatchedWorld(config, scenario.about.checks)
+
+
+def _assemble(
+    scenario: Scenario,
+    world: World,
+    recording: Recording,
+    classes: dict[str, tuple[type[Any], dict[str, Any]]],
+    until_ns: int | None,
+    console: Any,
+) -> BuiltRun:
+    """Opening state first, then the shell around it."""
+    run = Run(
+        world,
+        seed=scenario.seed,
+        timings=[_timing(venue) for venue in scenario.venues.values()],
+        journal=_Port(recording.journal),
+        log=_LogPort(recording.log),
+        book_sink=recording.books,
+        narrator=lambda *said: recording.narrator(*said) if recording.narrator else None,
+    )
+    genesis = Genesis(scenario, world, run.exchange.apply)
+    accounts = genesis.run()
+    names = account_names(world, accounts.owners, [p.name for p in scenario.populations])
+    recording.narrate_to(names, console)
+    for participant in scenario.participants:
+        _add(scenario, run, participant, classes[participant.name], accounts)
+    for index, shock in enumerate(scenario.shocks):
+        if shock.enabled:
+            note = (40, shock.at_ns, -1, int(NoteKind.SHOCK), index, 0)
+            run.kernel.at(shock.at_ns, run.exchange.apply, note, SYSTEM)
+    for outage in scenario.outages:
+        run.add_outage(
+            Outage(
+                OUTAGES[outage.kind],
+                run.names.venue(outage.venue),
+                outage.start_ns,
+                outage.end_ns,
+                share=API_ERROR_SHARE if outage.kind == "api" else 0.0,
+            )
+        )
+    end = scenario.end_ns if until_ns is None else until_ns
+    return BuiltRun(scenario, world, run, recording, accounts, end)
+
+
+class _Port:
+    """The journal as the shell sees it: it appends, the recording closes."""
+
+    def __init__(self, journal: Any) -> None:
+        self.append = journal.append if journal is not None else _ignore
+
+
+class _LogPort:
+    """The event log as the shell sees it."""
+
+    def __init__(self, log: Any) -> None:
+        self.record = log.record
+        self.digest = log.digest
+
+
+def _ignore(cmd: tuple[int, ...]) -> None:
+    """Take a command that nobody keeps."""
+    del cmd
+
+
+def _timing(venue: VenueDef) -> VenueTiming:
+    return VenueTiming(
+        mark_interval_ns=venue.mark_interval_ns,
+        funding_interval_ns=venue.funding_interval_ns,
+        interest_interval_ns=venue.interest_interval_ns,
+        liquidation_interval_ns=venue.liquidation_interval_ns,
+        service_base_ns=venue.service_time_ns,
+        service_fill_ns=venue.service_time_ns // 4,
+        transfer_delay_ns=venue.transfer_delay_ns,
+    )
+
+
+def _latency(link: LinkDef) -> Latency:
+    return Latency(link.base_ns, link.jitter_ns, "exponential")
+
+
+def _add(
+    scenario: Scenario,
+    run: Run,
+    item: ParticipantDef,
+    made: tuple[type[Any], dict[str, Any]],
+    accounts: AccountBook,
+) -> None:
+    """Every instance of a participant, each with its own accounts, parameters and streams."""
+    cls, params = made
+    link = item.link
+    for name in instance_names(item):
+        strategy = cls(build_params(cls, params))
+        run.add_strategy(
+            name,
+            strategy,
+            {venue: accounts.of[name, venue] for venue in item.venues},
+            order_entry=_latency(link.order),
+            replies=_latency(link.ack),
+            market_data=_latency(link.market_data),
+        )
+
+
+def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]]]:
+    """Class and parameters of every participant; all problems at once."""
+    found: dict[str, tuple[type[Any], dict[str, Any]]] = {}
+    base = Path(scenario.sources[0].path).resolve().parent if scenario.sources else None
+    problems: list[Problem] = []
+    for item in scenario.participants:
+        where = f"participants.{item.name}"
+        try:
+            cls = load_class(item.class_ref, base)
+            params = expand(scenario, item.params, cls.Params, f"{where}.params")
+            params = _switches(scenario, item, cls, params)
+            build_params(cls, params)
+        except ScenarioError as error:
+            problems.extend(error.problems)
+            continue
+        except StrategyLoadError as error:
+            for problem in error.problems:
+                at = f"params.{problem.name}" if problem.what == "parameter" else "class"
+                problems.append(
+                    scenario.problem(f"{where}.{at}", problem.message, problem.hint)
+                )
+            continue
+        found[item.name] = (cls, params)
+    if problems:
+        raise ScenarioError("the scenario cannot be built", tuple(problems))
+    return found
+
+
+def _switches(
+    scenario: Scenario, item: ParticipantDef, cls: type[Any], params: dict[str, Any]
+) -> dict[str, Any]:
+    """What the mechanisms and outages say to a strategy, where its parameters ask for it."""
+    names = {field.name for field in attrs.fields(cls.Params)}
+    extra: dict[str, Any] = {}
+    if "withdrawal_enabled" in names and not scenario.mechanisms.mm_withdrawal:
+        extra["withdrawal_enabled"] = False
+    if "outages_ns" in names and "outages_ns" not in params:
+        extra["outages_ns"] = [
+            [outage.start_ns, outage.end_ns]
+            for outage in scenario.outages
+            if outage.kind == "transfers" and outage.venue in item.venues
+        ]
+    return {**params, **extra}

@@ -1,0 +1,264 @@
+"""The run directory while a run is being made: journal, event tables, book summary, narrative.
+
+``Recording`` owns every file of ``runs/<scenario>-<seed>-<id>/`` and closes them in one of three ways:
+``finish`` (complete), ``interrupt`` (stopped by the user; everything so far is valid) and ``abort`` (an
+error; what was written stays readable).  The id is a digest of the inputs, so equal runs have equal
+names; a directory that exists already gets a number behind its name.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from exchange_sim.errors import StorageError
+from exchange_sim.eventlog.book_summary import BookSummary
+from exchange_sim.eventlog.log import EventLog
+from exchange_sim.eventlog.manifest import Manifest, write_manifest, write_summary
+from exchange_sim.eventlog.names import Names
+from exchange_sim.eventlog.narrative import Narrator
+from exchange_sim.eventlog.tables import (
+    write_accounts,
+    write_assets,
+    write_balances,
+    write_instruments,
+)
+from exchange_sim.journal.frames import JournalFooter, JournalHeader
+from exchange_sim.journal.storage import storage_error
+from exchange_sim.journal.writer import JournalWriter
+from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.world import World
+
+SYSTEM_NAMES = ("system/external", "system/transit", "system/dust")
+VENUE_SYSTEM_NAMES = ("fees", "insurance", "pool", "takeover", "bad-debt")
+
+
+def package_version() -> str:
+    """Version of the installed package; ``0`` when it runs from a bare checkout."""
+    try:
+        return version("exchange-sim")
+    except PackageNotFoundError:
+        return "0"
+
+
+def run_directory(scenario: Scenario, parent: Path) -> Path:
+    """Create and return the directory of a new run below ``parent``.
+
+    Raises ``StorageError`` when it cannot be created.
+    """
+    inputs = f"{package_version()}\n{scenario.to_json()}".encode()
+    name = f"{scenario.name}-{scenario.seed}-{blake2b(inputs, digest_size=4).hexdigest()}"
+    for attempt in range(1, 10_000):
+        target = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        try:
+            target.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as cause:
+            raise storage_error(target, "create", cause) from cause
+        return target
+    raise StorageError(f"{parent} holds ten thousand runs of {name}; remove some")
+
+
+@attrs.define
+class AccountNames:
+    """Names of all ledger accounts; grows while a run opens accounts."""
+
+    names: list[str]
+    venues: list[int]
+    populations: list[str]
+    notable: dict[int, bool] = attrs.field(factory=dict)
+
+
+def account_names(world: World, owners: list[str], populations: list[str]) -> AccountNames:
+    """Names of every account of the world.
+
+    ``populations`` are the names of groups whose accounts are too many to be told one by one.
+    """
+    found = AccountNames([], [], [])
+    crowds = dict.fromkeys(populations, True)
+    system = {account: name for account, name in enumerate(SYSTEM_NAMES)}
+    for ids, venue in zip(world.system, world.config.venues, strict=True):
+        for account, name in zip(ids, VENUE_SYSTEM_NAMES, strict=True):
+            system[account] = f"{venue.name}/{name}"
+    for instrument, account in enumerate(world.clearing):
+        if account >= 0:
+            system[account] = f"{world.instruments[instrument].symbol}/clearing"
+    for account in world.accounts:
+        name = system.get(account.id) or owners[account.owner]
+        group = "system" if account.owner < 0 else name.rstrip("0123456789").rstrip("-")
+        if account.owner >= 0 and name in crowds:
+            group, name = name, f"{name}/{account.id}"
+        elif account.owner >= 0:
+            found.notable[account.id] = True
+        found.names.append(name)
+        found.venues.append(account.venue)
+        found.populations.append(group)
+    return found
+
+
+class Recording:
+    """Every file of one run.  ``directory`` None keeps only the digests."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        directory: Path | None,
+        options: list[str],
+        strategies: dict[str, str],
+        tables: bool = True,
+    ) -> None:
+        """Open the files.  Raises ``StorageError``."""
+        self.scenario = scenario
+        self.world = world
+        self.directory = directory
+        self.options = options
+        self.strategies = strategies
+        self.journal: JournalWriter | None = None
+        self.books: BookSummary | None = None
+        self.narrator: Narrator | None = None
+        self.log = EventLog(directory if tables else None)
+        if directory is None:
+            return
+        header = JournalHeader(
+            scenario.name, scenario.seed, scenario.to_json(), package_version(),
+            platform.python_version(), strategies,
+        )  # fmt: skip
+        self.journal = JournalWriter(directory / "journal.bin", header)
+        if tables:
+            units = [inst.unit_value for inst in world.instruments]
+            self.books = BookSummary(directory, units)
+
+    def narrate_to(self, accounts: AccountNames, console: Any = None) -> Narrator:
+        """Start the narrative, once the accounts have names."""
+        world = self.world
+        names = Names(
+            assets=[spec.asset.name for spec in world.config.assets],
+            decimals=[spec.asset.decimals for spec in world.config.assets],
+            venues=[venue.name for venue in world.config.venues],
+            numeraires=[venue.numeraire for venue in world.config.venues],
+            instruments=[inst.symbol for inst in world.instruments],
+            ticks=[str(inst.tick_size) for inst in world.instruments],
+            accounts=accounts.names,
+            account_venues=accounts.venues,
+            notable=accounts.notable,
+        )
+        path = None if self.directory is None else self.directory / "narrative.jsonl"
+        self.narrator = Narrator(path, names, console=console)
+        self.log.listen(self.narrator)
+        return self.narrator
+
+    def finish(
+        self,
+        accounts: AccountNames,
+        complete: bool,
+        summarise: Callable[[Path], dict[str, Any]] | None = None,
+    ) -> Manifest:
+        """Write what is left and close everything.  Raises ``StorageError``."""
+        world, target = self.world, self.directory
+        state, events = world.state_digest(), self.log.digest()
+        journal_digest = ""
+        if self.journal is not None:
+            self.journal.close(JournalFooter(world.seq, state, events, complete))
+            journal_digest = self.journal.digest
+        counts = self.log.counts
+        self.log.close()
+        if self.books is not None:
+            self.books.close()
+        if self.narrator is not None:
+            self.narrator.close()
+        manifest = Manifest(
+            scenario=self.scenario.name,
+            seed=self.scenario.seed,
+            package_version=package_version(),
+            python_version=platform.python_version(),
+            start_ns=self.scenario.start_ns,
+            end_ns=world.time_ns,
+            commands=world.seq,
+            state_digest=state,
+            event_digest=events,
+            journal_digest=journal_digest,
+            counts=counts,
+            complete=complete,
+            inputs={Path(source.path).name: source.sha256 for source in self.scenario.sources},
+            overrides=self.options,
+            strategies=self.strategies,
+        )
+        if target is not None:
+            if self.books is not None:
+                self._write_names(target, accounts)
+            write_manifest(target, manifest)
+            if summarise is not None:
+                write_summary(target, summarise(target))
+        return manifest
+
+    def abort(self) -> None:
+        """Close what can be closed after an error.  Never raises."""
+        if self.journal is not None:
+            self.journal.abort()
+        self.log.abort()
+
+    def _write_names(self, target: Path, accounts: AccountNames) -> None:
+        """The side tables: what ids are called, and the final balances."""
+        world = self.world
+        config = world.config
+        write_assets(
+            target,
+            [
+                {"asset": s.asset.id, "symbol": s.asset.name, "decimals": s.asset.decimals}
+                for s in config.assets
+            ],
+        )
+        write_instruments(
+            target,
+            [
+                {
+                    "instrument": inst.id,
+                    "symbol": inst.symbol,
+                    "venue": inst.venue,
+                    "venue_name": config.venues[inst.venue].name,
+                    "kind": int(inst.kind),
+                    "base_asset": inst.base,
+                    "quote_asset": inst.quote,
+                    "tick_size": str(inst.tick_size),
+                    "lot_size": str(inst.lot_size),
+                    "clearing_account": world.clearing[inst.id],
+                    "fee_account": world.system[inst.venue][0],
+                    "asset_kind": item.kind,
+                }
+                for inst, item in zip(
+                    world.instruments,
+                    [self.scenario.assets[i.base] for i in self.scenario.instruments],
+                    strict=True,
+                )
+            ],
+        )
+        write_accounts(
+            target,
+            [
+                {
+                    "account": account.id,
+                    "venue": account.venue,
+                    "venue_name": config.venues[account.venue].name if account.venue >= 0 else "",
+                    "owner": accounts.names[account.id],
+                    "population": accounts.populations[account.id],
+                    "unified": int(account.mode == 1),
+                    "notable": int(account.id in accounts.notable),
+                }
+                for account in world.accounts
+            ],
+        )
+        rows = []
+        for account in world.accounts:
+            for asset, amount in enumerate(world.ledger.posted[account.id]):
+                loan = account.loans.get(asset, 0)
+                if amount or loan:
+                    rows.append((account.id, asset, amount, loan))
+        write_balances(target, rows)
