@@ -7,7 +7,6 @@ the commands noticing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,9 @@ def execute(request: Request, progress: RunProgress) -> Finished:
 
     The first Ctrl-C ends the run with everything closed and ``interrupted`` set.
     """
-    build: Any = import_module("exchange_sim.scenario.build")
-    run = build.build_run(
+    from exchange_sim.scenario.build import build_run
+
+    run = build_run(
         request.scenario,
         out=request.out,
         until_ns=request.until_ns,
@@ -72,4 +72,4 @@ def execute(request: Request, progress: RunProgress) -> Finished:
     )
     result = run.execute(progress)
     totals = {"commands": result.seq, "trades": result.trades}
-    return Finished(run.directory, result.digest, result.interrupted, totals, ())
+    return Finished(result.directory, result.digest, result.interrupted, totals, ())

@@ -1,0 +1,172 @@
+"""Write the pages of ``docs/reference`` from the code: ``python -m docs.generate``.
+
+A test fails when a page is not what this module would write.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from exchange_sim import errors, limits
+from exchange_sim.messages import commands, events, reasons
+from exchange_sim.messages.registry import COMMANDS, EVENTS, Message
+from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
+from exchange_sim.scenario.participants import LatencyDef, LinkDef
+from exchange_sim.scenario.schema import Tables
+from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
+
+FOLDER = Path(__file__).parent / "reference"
+
+MESSAGES_INTRODUCTION = """All fields are 64-bit integers.
+A message is the tuple of its type id and its fields in this order.
+"""
+
+SCENARIO_INTRODUCTION = """# Scenario files
+
+TOML, read strictly: unknown keys, wrong types, dangling names and impossible values are reported
+all at once, each with file, line and column. Decimals are exact, with or without quotes.
+The order of tables and items does not matter.
+
+`extends = "name"` lays a file on another one: tables key by key, and `[[instruments]]`,
+`[[participants]]`, `[[populations]]`, `[[shocks]]`, `[[outages]]` item by item, by name (instruments
+by venue and symbol). `[templates.NAME]` holds keys that instruments, participants and populations
+take over with `template = "NAME"`.
+"""
+
+
+def pages() -> dict[str, str]:
+    """Every page by file name."""
+    assert commands, events  # imported to fill the registry
+    return {
+        "commands.md": _messages("Commands", commands.__doc__, COMMANDS),
+        "events.md": _messages("Events", events.__doc__, EVENTS),
+        "reasons.md": _reasons(),
+        "scenario.md": _scenario(),
+        "limits.md": _limits(),
+        "exit-codes.md": _exit_codes(),
+    }
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("``", "`")
+
+
+def _table(*rows: tuple[str, ...]) -> str:
+    lines = ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    return "\n".join(lines) + "\n"
+
+
+def _text(documentation: str | None) -> str:
+    return inspect.cleandoc(documentation or "").replace("``", "`")
+
+
+def _messages(title: str, introduction: str | None, table: dict[int, type[Message]]) -> str:
+    parts = [f"# {title}\n\n{_text(introduction)}\n"]
+    parts.append(MESSAGES_INTRODUCTION)
+    for type_id, cls in sorted(table.items()):
+        rows = [
+            (field.name, str(field.type), _default(field.default)) for field in attrs.fields(cls)
+        ]
+        parts.append(f"## {type_id} {cls.__name__}\n\n{_text(cls.__doc__)}\n")
+        parts.append(_table(("field", "unit or kind", "default"), *rows))
+    return "\n".join(parts)
+
+
+def _default(value: Any) -> str:
+    if value is attrs.NOTHING:
+        return ""
+    return value.name if isinstance(value, IntEnum) else str(value)
+
+
+def _enumerations(module: Any) -> Iterator[type[IntEnum]]:
+    for item in vars(module).values():
+        if isinstance(item, type) and issubclass(item, IntEnum) and item is not IntEnum:
+            yield item
+
+
+def _reasons() -> str:
+    parts = [f"# Reasons\n\n{_text(reasons.__doc__)}\n"]
+    for enumeration in _enumerations(reasons):
+        rows = [(str(int(member)), member.name) for member in enumeration]
+        parts.append(f"## {enumeration.__name__}\n\n{_text(enumeration.__doc__)}\n")
+        parts.append(_table(("number", "name"), *rows))
+    return "\n".join(parts)
+
+
+def _scenario() -> str:
+    parts = [SCENARIO_INTRODUCTION]
+    for key, field in fields_of(Tables).items():
+        kind = field.metadata["kind"]
+        header = f"[[{key}]]" if isinstance(kind, Items) else f"[{key}]"
+        header = f"[{key}.NAME]" if isinstance(kind, Table) else header
+        parts.append(f"## {header}\n\n{field.metadata['doc']}\n")
+        parts.append(_fields(_class_of(kind)))
+    for cls in (LatencyDef, LinkDef):
+        parts.append(f"## {cls.__name__}\n\n{_text(cls.__doc__)}\n")
+        parts.append(_fields(cls))
+    return "\n".join(parts)
+
+
+def _class_of(kind: Any) -> type:
+    while not isinstance(kind, Of):
+        kind = kind.kind
+    return kind.cls
+
+
+def _fields(cls: type) -> str:
+    rows = []
+    for key, field in fields_of(cls).items():
+        default = "required" if field.metadata["required"] else _written(field)
+        rows.append((f"`{key}`", field.metadata["kind"].describe(), default, field.metadata["doc"]))
+    return _table(("key", "takes", "default", "meaning"), *rows)
+
+
+def _written(field: attrs.Attribute[Any]) -> str:
+    """The default as a scenario would say it; nothing for empty ones and whole tables."""
+    value = field.default
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int) and field.metadata["unit"] == "ns":
+        return (
+            f'"{value // NANOS_PER_MS}ms"' if value % NANOS_PER_S else f'"{value // NANOS_PER_S}s"'
+        )
+    return str(value) if isinstance(value, int | Decimal | str) else ""
+
+
+def _limits() -> str:
+    source = inspect.getsource(limits).split("\n\n")
+    rows = []
+    for block in source:
+        name, _, rest = block.partition(": Final = ")
+        if rest:
+            rows.append(
+                (f"`{name.strip()}`", f"{getattr(limits, name.strip()):,}", rest.split('"""')[1])
+            )
+    return f"# Limits\n\n{_text(limits.__doc__)}\n\n" + _table(("name", "value", "reason"), *rows)
+
+
+def _exit_codes() -> str:
+    classes = [
+        item
+        for item in vars(errors).values()
+        if isinstance(item, type) and issubclass(item, errors.ExchangeSimError)
+    ]
+    rows = [(str(cls.exit_code), f"`{cls.__name__}`", _text(cls.__doc__)) for cls in classes]
+    rows += [("0", "", "Success."), ("130", "", "Interrupted by Ctrl-C; the log is closed.")]
+    return "# Exit codes\n\n" + _table(
+        ("code", "error", "meaning"), *sorted(rows, key=lambda row: int(row[0]))
+    )
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
