@@ -35,15 +35,14 @@ all at once, each with file, line and column. Decimals are exact, with or withou
 The order of tables and items does not matter.
 
 `extends = "name"` lays a file on another one: tables key by key, and `[[instruments]]`,
-`[[participants]]`, `[[populations]]`, `[[shocks]]`, `[[outages]]` item by item, by name (instruments
-by venue and symbol). `[templates.NAME]` holds keys that instruments, participants and populations
-take over with `template = "NAME"`.
+`[[participants]]`, `[[populations]]`, `[[shocks]]`, `[[outages]]` item by item, by name
+(instruments by venue and symbol). `[templates.NAME]` holds keys that instruments, participants and
+populations take over with `template = "NAME"`.
 """
 
 
 def pages() -> dict[str, str]:
     """Every page by file name."""
-    assert commands, events  # imported to fill the registry
     return {
         "commands.md": _messages("Commands", commands.__doc__, COMMANDS),
         "events.md": _messages("Events", events.__doc__, EVENTS),
@@ -73,11 +72,17 @@ def _messages(title: str, introduction: str | None, table: dict[int, type[Messag
     parts.append(MESSAGES_INTRODUCTION)
     for type_id, cls in sorted(table.items()):
         rows = [
-            (field.name, str(field.type), _default(field.default)) for field in attrs.fields(cls)
+            (field.name, str(field.type), _default(field.default))
+            for field in attrs.fields(_attrs_class(cls))
         ]
         parts.append(f"## {type_id} {cls.__name__}\n\n{_text(cls.__doc__)}\n")
         parts.append(_table(("field", "unit or kind", "default"), *rows))
     return "\n".join(parts)
+
+
+def _attrs_class(cls: Any) -> Any:
+    """The registry makes attrs classes of all messages, which the type checker cannot see."""
+    return cls
 
 
 def _default(value: Any) -> str:
