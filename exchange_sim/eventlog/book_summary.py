@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate, starmap
 from operator import mul
 from pathlib import Path
@@ -118,6 +119,14 @@ class BookSummary:
                 raise
             finally:
                 self._file = None
+
+    def abort(self) -> None:
+        """Close after an error: keep the table when it can be finished, else remove it.
+
+        Never raises.
+        """
+        with suppress(StorageError):
+            self.close()
 
     def _add(self, row: Row) -> None:
         self._rows.append(row)

@@ -6,6 +6,7 @@ clock time or an absolute path, so that equal runs have equal files.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -16,7 +17,7 @@ import attrs
 
 from exchange_sim.errors import InvariantViolation
 from exchange_sim.eventlog.schema import FORMAT_VERSION
-from exchange_sim.journal.storage import OpenFile, OsFile, write_atomic
+from exchange_sim.journal.storage import OpenFile, OsFile, storage_error, write_atomic
 
 MANIFEST: Final = "manifest.json"
 SUMMARY: Final = "summary.json"
@@ -60,12 +61,32 @@ class Manifest:
         return run_digest(self.state_digest, self.event_digest)
 
 
+def file_digests(directory: Path) -> dict[str, str]:
+    """Digest of every data file of a run, by name relative to ``directory``.
+
+    A change of a single bit in a table is found by it.  Raises ``StorageError``.
+    """
+    found = {}
+    for path in sorted([*directory.glob("*.bin"), *directory.glob("**/*.parquet")]):
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, lambda: blake2b(digest_size=16))
+        except OSError as cause:
+            raise storage_error(path, "read", cause) from cause
+        found[path.relative_to(directory).as_posix()] = digest.hexdigest()
+    return found
+
+
 def write_manifest(directory: Path, manifest: Manifest, open_file: OpenFile = OsFile) -> None:
-    """Write ``manifest.json``.
+    """Write ``manifest.json``, with the digests of all tables; write it last.
 
     Raises ``StorageError``; ``InvariantViolation`` when it names an absolute path.
     """
-    content = {**attrs.asdict(manifest), "digest": manifest.digest}
+    content = {
+        **attrs.asdict(manifest),
+        "digest": manifest.digest,
+        "files": file_digests(directory),
+    }
     _write(directory / MANIFEST, content, open_file)
 
 

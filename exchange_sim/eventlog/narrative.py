@@ -8,11 +8,13 @@ does not know that it exists.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TextIO
 
 import structlog
 
+from exchange_sim.errors import StorageError
 from exchange_sim.eventlog.names import Names
 from exchange_sim.eventlog.sentences import Line, minute_lines, narrate
 from exchange_sim.journal.storage import OpenFile, OsFile, RecordFile
@@ -40,6 +42,8 @@ LARGE: Final = 1_000_000
 """Position value, in whole numeraire units, from which a liquidation is told individually."""
 MAINTENANCE_SHARE: Final = 100
 """A maintenance margin stands for a position about this many times as large (1 %)."""
+
+_OWN_KEYS: Final = frozenset({"time", "seq", "level", "event", "who", "timestamp"})
 
 Event = tuple[int, ...]
 
@@ -76,7 +80,8 @@ class Narrator:
 
     def __call__(self, time_ns: int, who: str, message: str, values: dict[str, object]) -> None:
         """Say something that is no event.  It is told in its place among the events."""
-        self._said.append((time_ns, Line(message, {"who": who, **values}, notable=True)))
+        fields = {f"{key}_" if key in _OWN_KEYS else key: value for key, value in values.items()}
+        self._said.append((time_ns, Line(message, {"who": who, **fields}, notable=True)))
 
     def observe(self, seq: int, time_ns: int, event: Event) -> None:
         """Take one event of ``kinds``; times must not go backwards.  Raises ``StorageError``."""
@@ -104,12 +109,19 @@ class Narrator:
 
     def close(self) -> None:
         """Tell the rest and close the file.  Raises ``StorageError``."""
+        self._tell_said((self._minute + 1) * NANOS_PER_MINUTE)
         self._tell_counts()
         for time_ns, line in self._said:
             self._tell(time_ns, line)
         self._said.clear()
         if self._file is not None:
             self._file.close()
+
+    def abort(self) -> None:
+        """Close after an error: what was told stays, nothing is added.  Never raises."""
+        if self._file is not None:
+            with suppress(StorageError):
+                self._file.close()
 
     def _counted(self, event: Event) -> bool:
         """Whether an event is too small or too frequent for a line of its own; then count it."""
@@ -210,6 +222,25 @@ class _LineFile:
         """Nothing waits: every line is written at once."""
 
 
+class _Console:
+    """A stream for people: when it goes away (a closed pipe), the run does not care."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream: TextIO | None = stream
+
+    def write(self, text: str) -> int:
+        if self._stream is not None:
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except (OSError, ValueError):
+                self._stream = None
+        return len(text)
+
+    def flush(self) -> None:
+        """Every line is flushed at once."""
+
+
 def _json_logger(file: RecordFile) -> Any:
     renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     processors = [structlog.processors.add_log_level, _order, renderer]
@@ -219,7 +250,7 @@ def _json_logger(file: RecordFile) -> Any:
 def _console_logger(stream: TextIO) -> Any:
     renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False)
     processors = [structlog.processors.add_log_level, _order, _to_console, renderer]
-    return _logger(stream, processors)
+    return _logger(_Console(stream), processors)
 
 
 def _logger(stream: Any, processors: list[Any]) -> Any:
