@@ -32,6 +32,49 @@ exchange-sim run calm --strategy bot.py:Bot --venue leading --capital USDT=10000
 """
 
 
+ScenarioArgument = Annotated[
+    str, typer.Argument(help="Name of a scenario, or path of a .toml file.")
+]
+Out = Annotated[
+    Path, typer.Option("--out", metavar="DIR", help="Directory in which the run is written.")
+]
+Until = Annotated[
+    str,
+    typer.Option(metavar="TIME", help="Stop at a UTC time, or after a duration such as 10m."),
+]
+Seed = Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a value; repeatable."),
+]
+Without = Annotated[
+    list[str] | None,
+    typer.Option(metavar="MECHANISM", help="Switch a mechanism off; repeatable."),
+]
+StrategyOption = Annotated[
+    str, typer.Option(metavar="CLASS", help="Add one: module:Class or file.py:Class.")
+]
+Venue = Annotated[
+    list[str] | None, typer.Option(help="Where the added strategy trades; repeatable.")
+]
+Capital = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ASSET=AMOUNT", help="What the added strategy has; repeatable."),
+]
+Param = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="A parameter of it; repeatable."),
+]
+Check = Annotated[
+    str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")
+]
+LogLevel = Annotated[
+    str, typer.Option(metavar="|".join(LOG_LEVELS), help="Least level of the narrative.")
+]
+NoLog = Annotated[bool, typer.Option("--no-log", help="Write nothing; show the result only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command(epilog=RUN_EPILOG)(run)
@@ -39,47 +82,20 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="Name of a scenario, or path of a .toml file.")],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="DIR", help="Directory in which the run is written.")
-    ] = Path("runs"),
-    until: Annotated[
-        str,
-        typer.Option(metavar="TIME", help="Stop at a UTC time, or after a duration such as 10m."),
-    ] = "",
-    seed: Annotated[int | None, typer.Option(help="Replaces the scenario's seed.")] = None,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="Change a value; repeatable."),
-    ] = None,
-    without: Annotated[
-        list[str] | None,
-        typer.Option(metavar="MECHANISM", help="Switch a mechanism off; repeatable."),
-    ] = None,
-    strategy: Annotated[
-        str, typer.Option(metavar="CLASS", help="Add one: module:Class or file.py:Class.")
-    ] = "",
-    venue: Annotated[
-        list[str] | None, typer.Option(help="Where the added strategy trades; repeatable.")
-    ] = None,
-    capital: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ASSET=AMOUNT", help="What the added strategy has; repeatable."),
-    ] = None,
-    param: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="A parameter of it; repeatable."),
-    ] = None,
-    check: Annotated[
-        str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")
-    ] = None,
-    log_level: Annotated[
-        str, typer.Option(metavar="|".join(LOG_LEVELS), help="Least level of the narrative.")
-    ] = "info",
-    no_log: Annotated[
-        bool, typer.Option("--no-log", help="Write nothing; show the result only.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")] = False,
+    scenario: ScenarioArgument,
+    out: Out = Path("runs"),
+    until: Until = "",
+    seed: Seed = None,
+    overrides: Overrides = None,
+    without: Without = None,
+    strategy: StrategyOption = "",
+    venue: Venue = None,
+    capital: Capital = None,
+    param: Param = None,
+    check: Check = None,
+    log_level: LogLevel = "info",
+    no_log: NoLog = False,
+    quiet: Quiet = False,
 ) -> None:
     """Run a scenario and write everything that happened."""
     _one_of("--check", check, CHECKS)
