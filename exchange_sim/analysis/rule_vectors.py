@@ -20,10 +20,9 @@ from typing import Any, Final
 import attrs
 
 from exchange_sim.analysis.rules import InputError, Inputs, find_rule
-from exchange_sim.analysis.rules.common import number
+from exchange_sim.analysis.rules.common import EXPONENT_MAX, number
 from exchange_sim.errors import Problem, ScenarioError, UsageError
 
-EXPONENT_MAX: Final = 400
 FILE_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
@@ -172,7 +171,15 @@ def same(expected: Any, actual: Any, tolerance: Fraction) -> bool:
     if wanted is None or got is None:
         return bool(expected == actual)
     gap = abs(wanted - got)
-    return gap <= tolerance or (tolerance > 0 and gap <= 2 * Fraction(math.ulp(float(wanted))))
+    return gap <= tolerance or (tolerance > 0 and gap <= 2 * _last_place(wanted))
+
+
+def _last_place(value: Fraction) -> Fraction:
+    """The spacing of doubles at ``value``; 0 beyond their range."""
+    try:
+        return Fraction(math.ulp(float(value)))
+    except OverflowError:
+        return Fraction(0)
 
 
 def _as_number(value: Any) -> Fraction | None:
@@ -193,8 +200,15 @@ def show(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(show(entry) for entry in value) + "]"
     if isinstance(value, Fraction):
-        return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
+        return str(value.numerator) if value.denominator == 1 else _short(value)
     return "true" if value is True else "false" if value is False else str(value)
+
+
+def _short(value: Fraction) -> str:
+    try:
+        return f"{float(value):.12g}"
+    except OverflowError:
+        return "a number out of range"
 
 
 def load_vectors(path: str | Path) -> list[Vector]:
@@ -263,8 +277,10 @@ class _Reader:
                 vectors.append(vector)
             at = self.skip(end)
             if self.text[at : at + 1] == ",":
-                at = self.skip(at + 1)
-            elif self.text[at : at + 1] != "]":
+                comma, at = at, self.skip(at + 1)
+                if self.text[at : at + 1] == "]":
+                    self.problem(comma, "a comma before the end of the list")
+            elif self.text[at : at + 1] not in ("]", ""):
                 self.problem(at, "expected , or ] after an entry")
                 return vectors
         if at >= len(self.text):

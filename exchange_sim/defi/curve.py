@@ -20,7 +20,8 @@ ITERATIONS_MAX: Final = 255
 def invariant(balances: Sequence[int], amplification: int) -> int:
     """D of the pool by Newton's method; ``amplification`` is A times ``A_PRECISION``.
 
-    Raises ``ValueError`` for a balance that is not positive or when the iteration does not settle.
+    Raises ``ValueError`` for a balance that is not positive, or when the iteration does not settle
+    (it may not in a pool that is out of balance by four powers of ten; the contract reverts too).
     """
     n, total = len(balances), sum(balances)
     if total == 0:

@@ -30,8 +30,10 @@ def next_base_fee(base_fee: int, gas_used: int, gas_limit: int) -> int:
 def blocks_until(start: int, target: int, gas_used: int, gas_limit: int) -> tuple[int, int]:
     """Blocks of equal use until the base fee reaches ``target``, and the fee then.
 
-    Raises ``ValueError`` when it never does: the blocks do not push the fee towards the target.
+    Raises ``ValueError`` for a negative fee, and when the blocks never push it to the target.
     """
+    if start < 0 or target < 0:
+        raise ValueError(f"a base fee cannot be negative: {min(start, target)} wei")
     fee, blocks, rising = start, 0, target >= start
     while (fee < target) if rising else (fee > target):
         moved = next_base_fee(fee, gas_used, gas_limit)

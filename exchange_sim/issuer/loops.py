@@ -11,10 +11,14 @@ the crash that circulated in October 2025.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Final
 
 import attrs
 
 Number = int | Fraction
+
+ROUNDS_MAX: Final = 1_000
+"""More rounds than any looper makes; exact fractions grow with each."""
 
 
 @attrs.frozen
@@ -34,10 +38,12 @@ class Loop:
 def loop(equity: Number, ltv: Fraction, rounds: int) -> Loop:
     """The loop after ``rounds`` re-deposits at ``ltv``.
 
-    Raises ``ValueError`` for a negative number of rounds, no equity, or an LTV outside [0, 1].
+    Raises ``ValueError`` for rounds outside 0..``ROUNDS_MAX``, no equity, or an LTV outside [0, 1].
     """
-    if rounds < 0 or equity <= 0 or not 0 <= ltv <= 1:
-        raise ValueError("a loop needs equity, an LTV within [0, 1] and no negative round")
+    if not 0 <= rounds <= ROUNDS_MAX or equity <= 0 or not 0 <= ltv <= 1:
+        raise ValueError(
+            f"a loop needs equity, an LTV within [0, 1] and between 0 and {ROUNDS_MAX} rounds"
+        )
     deposits = [Fraction(equity)]
     for _ in range(rounds):
         deposits.append(deposits[-1] * ltv)

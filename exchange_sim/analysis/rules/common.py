@@ -17,6 +17,9 @@ from exchange_sim.units import PPM
 SCALE: Final = 10**18
 """Units per one of whatever a vector counts."""
 
+EXPONENT_MAX: Final = 400
+"""Largest power of ten that is read: beyond it exact arithmetic would not end."""
+
 LONG: Final = 1
 SHORT: Final = -1
 _SIDES: Final = {
@@ -46,10 +49,17 @@ def number(value: Any, where: str) -> Fraction:
     if isinstance(value, str):
         top, _, bottom = value.partition("/")
         try:
-            return Fraction(Decimal(top)) / Fraction(Decimal(bottom or 1))
+            return _exact(top) / _exact(bottom or "1")
         except (InvalidOperation, ArithmeticError, ValueError):
             raise InputError(f"{where}: not a number: {value!r}") from None
     raise InputError(f"{where}: expected a number, got {value!r}")
+
+
+def _exact(text: str) -> Fraction:
+    value = Decimal(text)
+    if value and abs(value.adjusted()) > EXPONENT_MAX:
+        raise ValueError(text)
+    return Fraction(value)
 
 
 class Inputs:
