@@ -332,12 +332,13 @@ class OrderBook:
         return sum(level.total - level.hidden for level in self._levels(side, limit))
 
     def cost(self, side: int, qty: int, limit: int = 0) -> tuple[int, int]:
-        """What a taker on ``side`` would get for ``qty`` lots: ``(lots, sum of price * lots)``.
+        """What ``qty`` lots taken from ``side`` would cost: ``(lots found, sum of price * lots)``.
 
-        Hidden quantity counts, because it trades; ``limit`` 0 means no limit.
+        ``side`` is the resting side: a buyer asks for SELL.  Hidden quantity counts, because it
+        trades; ``limit`` 0 means no limit.  O(levels taken).
         """
         left, notional = qty, 0
-        for level in self._levels(1 - side, limit):
+        for level in self._levels(side, limit):
             lots = min(left, level.total)
             notional += lots * level.price
             left -= lots

@@ -70,11 +70,11 @@ class MatchingEngine:
         ``bound`` (ticks, 0 for none) is the worst price to trade at now, whatever the order says;
         what would trade or rest beyond it is cancelled with ``PRICE_BOUND``.
         """
-        if order.order_type > MARKET:
-            self.stops.arm(order)
-            return
         book = self.book
-        if bound:
+        if order.order_type > MARKET:
+            self.stops.arm(order, book.last_price)
+            return
+        if bound and not self.auction:
             self._submit_bounded(order, out, bound)
             return
         price = order.price
@@ -160,7 +160,8 @@ class MatchingEngine:
 
     def _observe(self, out: list[Outcome], start: int) -> None:
         """Tell the armed orders which prices the operation printed (they are monotone)."""
-        for outcome in out[start:]:
+        for index in range(start, len(out)):
+            outcome = out[index]
             if outcome[0] == TRADE:
                 self.stops.observe_last(outcome[3], self.book.last_price)
                 return
@@ -172,8 +173,7 @@ class MatchingEngine:
         """
         if not self.stops.orders or self.auction:
             return None
-        self.stops.last = self.book.last_price
-        order = self.stops.next_ready()
+        order = self.stops.next_ready(self.book.last_price)
         if order is not None:
             convert(order)
         return order
@@ -207,12 +207,14 @@ class MatchingEngine:
         """Cancel those of ``orders`` that are open, in the given order; returns how many were."""
         return sum(self.cancel(order, reason, out) for order in orders)
 
-    def replace(self, order: Order, price: int, new_open_qty: int, out: list[Outcome]) -> bool:
+    def replace(
+        self, order: Order, price: int, new_open_qty: int, out: list[Outcome], bound: int = 0
+    ) -> bool:
         """Change price and open quantity of a resting or armed order; true if it kept its place.
 
         The same price and an equal or smaller quantity keep the place; anything else goes to the
         back and may trade.  Quantity 0 cancels.  A post-only order that would cross is refused
-        unchanged, unless it slides.
+        unchanged, unless it slides.  ``bound`` is as for ``submit``.
         """
         if new_open_qty == 0:
             self.cancel(order, _USER, out)
@@ -231,7 +233,7 @@ class MatchingEngine:
         self.book.detach(order)
         order.qty += new_open_qty - order.leaves
         order.price, order.leaves = price, new_open_qty
-        self.submit(order, out)
+        self.submit(order, out, bound)
         return False
 
     def _would_cross(self, order: Order, price: int) -> bool:
@@ -244,7 +246,7 @@ class MatchingEngine:
         order.price, order.leaves, order.shown = price, new_open_qty, new_open_qty
         if not keeps:
             self.stops.disarm(order)
-            self.stops.arm(order)
+            self.stops.arm(order, self.book.last_price)
         return keeps
 
     def uncross(self, out: list[Outcome]) -> int:

@@ -119,8 +119,12 @@ class StopBook:
         self.mark = 0
         self.protect_ppm = 0
 
-    def arm(self, order: Order) -> None:
-        """Let ``order`` wait for its trigger; it may be ready at once."""
+    def arm(self, order: Order, last: int) -> None:
+        """Let ``order`` wait for its trigger; it may be ready at once.
+
+        ``last`` is the last trade price: prices are not observed while nothing is armed.
+        """
+        self.last = last
         self._next_entry += 1
         self.orders[order.order_id] = order
         self._entries[order.order_id] = self._next_entry
@@ -134,7 +138,10 @@ class StopBook:
     def _place(self, order: Order, entry: int) -> None:
         source = self._source(order)
         if order.order_type == TRAILING_STOP_MARKET:
-            source.trailing.arm(order, entry, self._price(order))
+            price = self._price(order)
+            if price:
+                source.trailing.observe(price)
+            source.trailing.arm(order, entry, price)
         elif rises(order):
             source.rising.push(order.trigger, entry, order)
         else:
@@ -167,8 +174,12 @@ class StopBook:
         gap = abs(self.last - self.mark)
         return bool(self.protect_ppm and self.mark and gap * PPM > self.protect_ppm * self.mark)
 
-    def next_ready(self) -> Order | None:
-        """Disarm and return the first entered order whose condition holds now, else ``None``."""
+    def next_ready(self, last: int) -> Order | None:
+        """Disarm and return the first entered order whose condition holds now, else ``None``.
+
+        ``last`` is the last trade price.
+        """
+        self.last = last
         ready = self._ready
         protected = self.protected()
         if self._held and not protected:

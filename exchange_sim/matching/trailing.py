@@ -112,7 +112,7 @@ class _Followers:
             self._follow((order.trailing_ppm, entry, order), price)
 
     def reached(self, price: int, into: list[Ready]) -> None:
-        """Move every order that fires at ``price`` to the heap ``into``."""
+        """Move every order that fires at ``price`` to ``into``, its ``trigger`` set."""
         stack, triggers = self._stack, self._triggers
         while stack and self._first_trigger(stack[-1]) >= price:
             self._fire_first(stack[-1], into)
@@ -123,7 +123,9 @@ class _Followers:
                 self._index(group)
 
     def _fire_first(self, group: _Group, into: list[Ready]) -> None:
+        trigger = self._first_trigger(group)
         _, entry, order = heappop(group.heap)
+        order.trigger = abs(trigger)
         self._size -= 1
         heappush(into, (entry, order))
 
