@@ -9,7 +9,7 @@
 #   make docs                             regenerate docs/reference from the code
 
 SCENARIO ?= oct10_article
-SEED     ?= 1
+SEED     ?=
 OUT      ?= runs
 
 SHELL  := /bin/sh
@@ -24,7 +24,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 crash: $(STAMP)
-	$(BIN)/exchange-sim run $(SCENARIO) --seed $(SEED) --out $(OUT)
+	$(BIN)/exchange-sim run $(SCENARIO) $(if $(SEED),--seed $(SEED)) --out $(OUT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not soak"
@@ -56,12 +56,13 @@ endif
 $(STAMP):
 	@set -e; \
 	python=""; \
-	for candidate in $${PYTHON:-python3 python3.13 python3.12 python3.11}; do \
+	candidates="$${PYTHON:-python3 python3.13 python3.12 python3.11}"; \
+	for candidate in $$candidates; do \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    python=$$candidate; break; fi; \
 	done; \
 	if [ -z "$$python" ]; then \
-	  echo "make: Python 3.11 or newer is needed, and python3 is $$(python3 --version 2>&1 || true)." >&2; \
+	  echo "make: Python 3.11 or newer is needed; none of these is: $$candidates" >&2; \
 	  echo "      Install it, or name it: make PYTHON=/path/to/python3.11 test" >&2; exit 1; fi; \
 	rm -rf $(VENV); \
 	if command -v uv >/dev/null 2>&1; then \
