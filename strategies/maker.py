@@ -19,7 +19,7 @@ from exchange_sim.messages.reasons import NoteKind, WithdrawalCause
 from exchange_sim.strategy.api import AdlNotice, LiquidationNotice, Strategy
 from exchange_sim.units import NANOS_PER_S, PPM
 from strategies.account_watch import AccountWatch
-from strategies.pair import Pair, PairParams
+from strategies.pair import Pair, PairParams, link_siblings
 from strategies.policy import PolicySet
 from strategies.unwind import UnwindParams, unwind
 from strategies.withdrawal import WithdrawalParams, make_policies
@@ -33,10 +33,11 @@ class MakerParams(Strategy.Params):
     D1).  A level is moved when it is off by ``requote_fraction`` of its distance from the fair
     value, and refills ``refill_per_s`` of what was hit.  The fair value follows the own market
     with time constant ``follow_s`` (how much of a trade's impact stays), a sibling market by
-    ``link_per_s`` for gaps well below ``link_gap`` x beta. ``signal_symbols`` are the pairs whose
-    volatility is the market-wide signal (none: all). ``outages_ns`` are the (start, end) that the
-    venues' status pages announce. ``news`` lists (time, relative fall of the fair value per unit
-    of beta), taken up by pairs without a lead.
+    ``link_per_s`` for gaps well below ``link_gap`` x beta; with ``link_siblings`` every pair has
+    one: the first pair of the same asset. ``signal_symbols`` are the pairs whose volatility is the
+    market-wide signal (none: all). ``outages_ns`` are the (start, end) that the venues' status
+    pages announce. ``news`` lists (time, relative fall of the fair value per unit of beta), taken
+    up by pairs without a lead.
     """
 
     pairs: tuple[PairParams, ...] = ()
@@ -52,6 +53,7 @@ class MakerParams(Strategy.Params):
     requote_fraction: float = 0.25
     refill_per_s: float = 0.09
     follow_s: float = 5.0
+    link_siblings: bool = True
     link_per_s: float = 0.10
     link_gap: float = 0.023
     lead_symbol: str = ""
@@ -88,6 +90,8 @@ class Maker(Strategy):
         bp = tuple(offset for offset, _ in p.levels)
         self._weights = tuple(weight for _, weight in p.levels)
         self.pairs = [Pair(self, pair, k, bp) for k, pair in enumerate(p.pairs)]
+        if p.link_siblings:
+            link_siblings(self.pairs)
         seen = [pair.symbol for pair in p.pairs] + [pair.sibling for pair in p.pairs]
         for symbol in dict.fromkeys([*seen, p.lead_symbol]):
             if symbol:

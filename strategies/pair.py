@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import attrs
@@ -25,8 +26,9 @@ class PairParams:
     ``depth_usd`` is D1, the calm bid notional within 1 % x ``beta`` of the whole book; the maker
     rests ``share`` of it on each side.  ``calm_vol_bp`` is the calm volatility of one minute.
     ``lead_beta`` is the part of the lead market's move that quotes follow at once (0: none);
-    ``sibling`` is the same asset elsewhere.  ``inventory_limit_d1`` times share is divided by beta.
-    ``every``: quoted each so many wake-ups. ``initial_price`` opens an empty book.
+    ``sibling`` is the same asset elsewhere (see ``link_siblings``).  ``inventory_limit_d1`` times
+    share is divided by beta. ``every``: quoted each so many wake-ups. ``initial_price`` opens an
+    empty book.
     """
 
     symbol: str
@@ -196,3 +198,12 @@ class Pair:
         if buy + sell:
             now = abs(buy - sell) / (buy + sell)
             self.toxicity = self.toxicity * kept + now * (1.0 - kept)
+
+
+def link_siblings(pairs: Sequence[Pair]) -> None:
+    """Give each pair without a sibling the first other pair of the same base and quote asset."""
+    for pair in pairs:
+        if pair.sibling is None:
+            asset = (pair.market.base, pair.market.quote)
+            same = [p for p in pairs if (p.market.base, p.market.quote) == asset and p is not pair]
+            pair.sibling = same[0].market if same else None

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import attrs
 
-from exchange_sim.model.enums import BUY, IOC, LIMIT, SELL
+from exchange_sim.model.enums import BUY, IOC, LIMIT, SELL, StpMode
 from exchange_sim.strategy.api import Strategy
 from strategies.pair import Pair
+
+_STP: Final = int(StpMode.EXPIRE_MAKER)
 
 
 @attrs.frozen
 class UnwindParams:
     """``per_s`` of the inventory leaves, in one order every ``interval_s``; 0 switches it off.
 
-    Only above ``start`` of the limit; slower by ``outage_factor`` during an outage.  The share
+    Only above ``start`` of the limit (when all makers are long, the orders only pass the parcel on
+    and push the price); slower by ``outage_factor`` during an outage.  The share
     ``hedge`` is traded in ``hedge_symbol`` (which must be one of the maker's pairs) instead of the
     own market. ``slippage`` times beta bounds the price.
     """
 
     per_s: float = 0.003
     interval_s: float = 10.0
-    start: float = 0.2
+    start: float = 0.6
     outage_factor: float = 0.55
     slippage: float = 0.005
     hedge: float = 1.0 / 3.0
@@ -57,5 +61,5 @@ def _take(owner: Strategy, params: UnwindParams, pair: Pair, lots: float) -> int
     qty = int(abs(lots))
     if qty < pair.min_lots():
         return 0
-    owner.submit(pair.market, side, qty, int(pair.fair_ticks * factor), LIMIT, IOC)
+    owner.submit(pair.market, side, qty, int(pair.fair_ticks * factor), LIMIT, IOC, stp_mode=_STP)
     return qty if side == SELL else -qty

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from heapq import heapify, heapreplace
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -25,6 +25,9 @@ from exchange_sim.participants.books import BookParams, Watched
 from exchange_sim.participants.hawkes import Hawkes, HawkesParams
 from exchange_sim.strategy.api import BookView, Strategy
 from exchange_sim.units import NANOS_PER_S
+
+_LIFE_MIN_NS: Final = NANOS_PER_S
+"""Longer than the way to the venue: an order that has expired on arrival would be refused."""
 
 
 @attrs.frozen
@@ -65,7 +68,7 @@ class FlowParams(Strategy.Params):
     passive_nearest: float = 0.0005
     passive_half_vol: float = 6.0
     calm_vol_bp: float = 2.0
-    book_levels: int = 20
+    book_levels: int = 8
 
 
 class _Source:
@@ -173,7 +176,7 @@ class BackgroundFlow(Strategy):
         half = p.passive_half_vol * p.calm_vol_bp * book.beta / 10_000.0
         scale = 1.0 / (1.0 + 60.0 * book.variance / (half * half))
         lots = int(self._size(source.mean_d1) * scale * book.depth_lots + 0.5)
-        life = rng.exponential_ns(int(source.params.passive_life_s * NANOS_PER_S))
+        life = _LIFE_MIN_NS + rng.exponential_ns(int(source.params.passive_life_s * NANOS_PER_S))
         if rng.random() < 0.5:
             side, price = BUY, math.floor(book.mid * math.exp(-distance))
             if view.ask_ticks:
