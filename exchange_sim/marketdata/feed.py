@@ -53,6 +53,16 @@ def depth_class(depth: int) -> int:
     raise ValueError(f"at most {DEPTH_CLASSES[-1]} levels can be subscribed, not {depth}")
 
 
+class _Tape:
+    """Trades of one market: totals since the start, the latest as ``(available, time, event)``."""
+
+    __slots__ = ("buy_lots", "count", "last_ticks", "sell_lots", "trades")
+
+    def __init__(self) -> None:
+        self.count = self.buy_lots = self.sell_lots = self.last_ticks = 0
+        self.trades: deque[tuple[int, int, tuple[int, ...]]] = deque(maxlen=TRADES_KEPT)
+
+
 class Feed:
     """Publications of all markets; ``markets`` and ``books`` are indexed by instrument id.
 
@@ -70,22 +80,23 @@ class Feed:
         self.changed = bytearray(n)
         self.delay_ns = [0] * venues
         self.frozen = [False] * venues
-        self.trade_count = [0] * n
-        self.buy_lots = [0] * n
-        self.sell_lots = [0] * n
-        self.last_ticks = [0] * n
         self.book_listeners: list[list[tuple[int, BookListener]]] = [[] for _ in markets]
         self.tick_listeners: dict[int, list[tuple[int, BookListener]]] = {}
         self.trade_listeners: list[list[TradeListener]] = [[] for _ in markets]
         self.mark_listeners: list[list[MarkListener]] = [[] for _ in markets]
         self._rings: list[dict[int, Ring]] = [{1: deque()} for _ in markets]
-        self._trades: list[deque[tuple[int, int, tuple[int, ...]]]] = [
-            deque(maxlen=TRADES_KEPT) for _ in markets
-        ]
+        self._tapes = [_Tape() for _ in markets]
+        self._impaired = False
         self._marks: list[deque[MarkPrice]] = [deque() for _ in markets]
         self._available = [0] * venues
         self._horizon_ns = HORIZON_NS
         self._empty = [BookView(market, 0) for market in markets]
+
+    def impair(self, venue: int, frozen: bool, delay_ns: int) -> None:
+        """Set the state of a venue's feed."""
+        self.frozen[venue] = frozen
+        self.delay_ns[venue] = delay_ns
+        self._impaired = True
 
     def require_horizon(self, delay_ns: int) -> None:
         """Keep publications long enough for a reader that may be ``delay_ns`` behind."""
@@ -131,15 +142,16 @@ class Feed:
     def _view(self, instrument: int, levels: int, now: int) -> BookView:
         market = self.markets[instrument]
         book = self.books[instrument]
+        tape = self._tapes[instrument]
         return BookView(
             market,
             now,
             book.depth(BUY, levels),
             book.depth(SELL, levels),
-            self.last_ticks[instrument],
-            self.trade_count[instrument],
-            self.buy_lots[instrument],
-            self.sell_lots[instrument],
+            tape.last_ticks,
+            tape.count,
+            tape.buy_lots,
+            tape.sell_lots,
             self._available_at(market.venue_id, now),
         )
 
@@ -160,17 +172,21 @@ class Feed:
 
     def trade(self, now: int, event: tuple[int, ...]) -> None:
         """Publish a ``Traded`` event."""
-        instrument, price, qty = event[2], event[3], event[4]
-        self.trade_count[instrument] += 1
+        instrument = event[2]
+        tape = self._tapes[instrument]
+        tape.count += 1
         if event[5] == BUY:
-            self.buy_lots[instrument] += qty
+            tape.buy_lots += event[4]
         else:
-            self.sell_lots[instrument] += qty
-        self.last_ticks[instrument] = price
-        venue = self.markets[instrument].venue_id
-        if self.frozen[venue]:
-            return
-        self._trades[instrument].append((self._available_at(venue, now), now, event))
+            tape.sell_lots += event[4]
+        tape.last_ticks = event[3]
+        if self._impaired:
+            venue = self.markets[instrument].venue_id
+            if self.frozen[venue]:
+                return
+            tape.trades.append((self._available_at(venue, now), now, event))
+        else:
+            tape.trades.append((now, now, event))
         if self.trade_listeners[instrument]:
             trade = _trade(self.markets[instrument], now, event)
             for listener in self.trade_listeners[instrument]:
@@ -213,7 +229,7 @@ class Feed:
         """Up to ``n`` newest trades available at ``view_ns``, oldest first."""
         market = self.markets[instrument]
         found: list[Trade] = []
-        for available, time_ns, event in reversed(self._trades[instrument]):
+        for available, time_ns, event in reversed(self._tapes[instrument].trades):
             if len(found) >= n:
                 break
             if available <= view_ns:

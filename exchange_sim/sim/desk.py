@@ -164,17 +164,13 @@ class Desk:
             session = self.session_at(market.venue_id, account)
         client_id = session.next_client_id
         session.next_client_id = client_id + 1
-        if not (
-            qty_lots.__class__
-            is price_ticks.__class__
-            is side.__class__
-            is order_type.__class__
-            is int
-            and tif.__class__ is flags.__class__ is int
-            and -INT64_MAX <= qty_lots <= INT64_MAX
-            and -INT64_MAX <= price_ticks <= INT64_MAX
-            and not (display_lots or trigger_ticks or trailing_ppm or expire_ns or stp_mode)
-        ):
+        # One OR looks at all of them: it is a plain int exactly when they are integers of Python's,
+        # negative when one is, and large when one is (0.2 us less than looking at each).
+        union = (
+            side | qty_lots | price_ticks | order_type | tif | flags | display_lots
+            | trigger_ticks | trailing_ppm | expire_ns | stp_mode
+        )  # fmt: skip
+        if union.__class__ is not int or not 0 <= union <= INT64_MAX:
             exact = _exact(
                 (side, qty_lots, price_ticks, order_type, tif, flags,
                  display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode)
@@ -183,7 +179,8 @@ class Desk:
                 return self.refused(market, BUY, LIMIT, RejectReason.BAD_QTY, account)
             (side, qty_lots, price_ticks, order_type, tif, flags,
              display_lots, trigger_ticks, trailing_ppm, expire_ns, stp_mode) = exact  # fmt: skip
-            session.server.has_gtd |= expire_ns > 0
+        if expire_ns:
+            session.server.has_gtd = True
         order = OrderHandle(
             market, session.account, client_id, side, order_type, tif, price_ticks, qty_lots, flags,
             self.kernel.now_ns,

@@ -88,7 +88,8 @@ class Exchange:
     def attend(self, account: int, session: Session) -> None:
         """Deliver the events of an account to a session from now on, those of the genesis first."""
         self._grow(account)
-        self.sessions[account] = session
+        if session.private_feed:
+            self.sessions[account] = session
         for event in self.genesis.pop(account, ()):
             session.learn(self.world.time_ns, event)
 

@@ -44,17 +44,14 @@ class Kernel(simpy.Environment):
             raise TypeError(f"time is a whole number of nanoseconds, got {start_ns!r}")
         super().__init__(start_ns)
         self._now: int = start_ns
+        self.now_ns = start_ns
+        """Simulated time in nanoseconds since the epoch; an attribute, read many times a step."""
         # SimPy types its heap by the stock entries; ours holds longer tuples too.
         self._queue: list[Any] = []
         self._ids = self._eid = count()
         self._instant_max = events_per_instant_max
         self._at_instant = 0
         self.steps = 0
-
-    @property
-    def now_ns(self) -> int:
-        """Simulated time in nanoseconds since the epoch."""
-        return self._now
 
     def at(
         self,
@@ -73,14 +70,14 @@ class Kernel(simpy.Environment):
             raise ValueError(f"{time_ns} is in the past of {self._now}")
         heappush(self._queue, (time_ns, priority, next(self._ids), function, argument))
 
-    def at_ranked(
-        self, time_ns: int, rank: int, function: Callable[[Any], None], argument: Any
-    ) -> None:
-        """Like ``at`` with priority ``ARRIVAL`` and an explicit order within one instant.
+    @property
+    def heap(self) -> list[Any]:
+        """The heap itself, for the links.
 
-        ``rank`` must be unique among them.  Unchecked: for the links, whose times are integers.
+        They push ``(time_ns, ARRIVAL, rank, function, argument)`` with a rank that is unique among
+        the arrivals of one instant and settles their order; saves a call per command (0.1 us).
         """
-        heappush(self._queue, (time_ns, ARRIVAL, rank, function, argument))
+        return self._queue
 
     def schedule(self, event: Event, priority: int = SYSTEM, delay: float = 0) -> None:
         """Schedule a SimPy event.  Raises ``TypeError`` unless the delay is an ``int`` >= 0."""
@@ -109,7 +106,7 @@ class Kernel(simpy.Environment):
         if until < self._now:
             raise ValueError(f"until {until} is in the past of {self._now}")
         self._run_before(until)
-        self._now = until
+        self._now = self.now_ns = until
         return None
 
     def _run_before(self, until: int | None) -> None:
@@ -123,7 +120,7 @@ class Kernel(simpy.Environment):
                 entry = pop(queue)
                 steps += 1
                 if entry[0] != now:
-                    self._now = now = entry[0]
+                    self._now = self.now_ns = now = entry[0]
                     at_instant = 0
                 else:
                     at_instant += 1
@@ -140,7 +137,8 @@ class Kernel(simpy.Environment):
     def _run_entry(self, entry: tuple[Any, ...]) -> None:
         self.steps += 1
         if entry[0] != self._now:
-            self._now, self._at_instant = entry[0], 0
+            self._now = self.now_ns = entry[0]
+            self._at_instant = 0
         else:
             self._at_instant += 1
             if self._at_instant > self._instant_max:

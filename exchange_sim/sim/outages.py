@@ -142,8 +142,8 @@ class Outages:
         server.slowdown = max([1, *(o.factor for o in self._of(venue, "slow"))])
         shares = [o.share for o in self._of(venue, "api_errors")]
         server.error_ppm = round(max([0.0, *shares]) * PPM)
-        feed.frozen[venue] = bool(self._of(venue, "feed_frozen"))
-        feed.delay_ns[venue] = max([0, *(o.delay_ns for o in self._of(venue, "feed_delayed"))])
+        delay_ns = max([0, *(o.delay_ns for o in self._of(venue, "feed_delayed"))])
+        feed.impair(venue, bool(self._of(venue, "feed_frozen")), delay_ns)
         extra = max([0, *(o.delay_ns for o in self._of(venue, "latency"))])
         for agent in self._agents:
             agent.readers[venue].link.extra_ns = extra

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
+from heapq import heappush
 from typing import TYPE_CHECKING, Any, Final
 
 from exchange_sim.sim.account_view import AccountView
-from exchange_sim.sim.kernel import WAKE
+from exchange_sim.sim.kernel import ARRIVAL, WAKE
 from exchange_sim.sim.links import Link
 from exchange_sim.sim.seams import Event
 from exchange_sim.sim.venue import VenueServer
@@ -44,22 +45,21 @@ CALLBACK_KINDS: Final[dict[str, tuple[int, ...]]] = {
 
 Tell = Callable[["Session", str, Any], None]
 
-_MASK64: Final = (1 << 64) - 1
+_MASK32: Final = (1 << 32) - 1
 
 
 def session_key(name: str) -> int:
-    """32 bits that stand for a session in tie-breaks; depends on its name only."""
-    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big")
+    """32 bits that stand for a session in tie-breaks (an odd number); depends on its name only."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") | 1
 
 
 def arrival_rank(key: int, arrival_ns: int, session_seq: int) -> int:
     """Order among arrivals of one instant: by a hash of (session, instant), then FIFO.
 
-    The hash (splitmix64's finaliser) changes with the instant, so no session is favoured.
+    The hash, instant times key modulo 2**32, changes with the instant, so that no session is
+    favoured.  ``Session.send`` has it written out.
     """
-    mixed = ((arrival_ns ^ (key << 32)) * 0xBF58476D1CE4E5B9) & _MASK64
-    mixed = ((mixed ^ (mixed >> 29)) * 0x94D049BB133111EB) & _MASK64
-    return (mixed >> 32) << 96 | key << 64 | session_seq
+    return (arrival_ns * key & _MASK32) << 72 | key << 40 | session_seq
 
 
 class Session:
@@ -67,6 +67,8 @@ class Session:
 
     __slots__ = (
         "_arrival",
+        "_arrive",
+        "_heap",
         "_kernel",
         "_sent_at",
         "_stamp",
@@ -123,11 +125,13 @@ class Session:
         self.held: list[tuple[int, Event]] = []
         self.connected = True
         self.next_client_id = 1
-        self.sent = 0
+        self.sent = key << 40
         self.private_feed = True
         self.watches_margin = False
         self.wake_kinds: frozenset[int] = frozenset()
         self._kernel = kernel
+        self._heap = kernel.heap
+        self._arrive = server.arrive
         self._arrival = 0
         self._sent_at = self._stamp = -1
         self._tat = 0
@@ -137,15 +141,11 @@ class Session:
 
     def send(self, kind: int, fields: tuple[int, ...]) -> None:
         """Put a command on the link to the venue."""
-        kernel = self._kernel
-        arrival = self.entry.arrival(kernel.now_ns)
+        arrival = self.entry.arrival(self._kernel.now_ns)
         self.sent += 1
-        kernel.at_ranked(
-            arrival,
-            arrival_rank(self.key, arrival, self.sent),
-            self.server.arrive,
-            (self, kind, fields),
-        )
+        rank = (arrival * self.key & _MASK32) << 72 | self.sent
+        entry = (arrival, ARRIVAL, rank, self._arrive, (self, kind, fields))
+        heappush(self._heap, entry)
 
     def take_token(self, now: int) -> bool:
         """Rate limit at the gateway: a leaky bucket in whole nanoseconds."""
@@ -163,8 +163,6 @@ class Session:
 
     def deliver(self, now: int, event: Event) -> None:
         """The venue sends a message; all messages of one command travel together."""
-        if not self.private_feed:
-            return
         if not self.connected:
             self.held.append((now, event))
             return

@@ -69,17 +69,24 @@ class VenueServer:
 
     def arrive(self, message: Message) -> None:
         """A command has reached the gateway."""
-        session = message[0]
-        if session is not None:
+        session, kind, fields = message
+        now = self._kernel.now_ns
+        busy = self.busy_until > now or self.backlog or self.stalled
+        if session is not None and (
+            self.down or self.error_ppm or session.rate_interval_ns or busy
+        ):
             reason = self._gate(session)
             if reason:
                 self.refuse(message, reason)
                 return
-        now = self._kernel.now_ns
-        if self.backlog or self.busy_until > now or self.stalled:
+        if busy:
             self._enqueue(message, now)
-        else:
-            self._serve(message, now)
+            return
+        exchange = self._exchange
+        exchange.apply((kind, now, *fields))
+        self.busy_until = now + self.slowdown * (
+            self.service_base_ns + self.service_fill_ns * exchange.fills
+        )
 
     def _gate(self, session: Session) -> int:
         if self.down:
