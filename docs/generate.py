@@ -6,27 +6,20 @@ A test fails when a page is not what this module would write.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
 from decimal import Decimal
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from exchange_sim import errors, limits
-from exchange_sim.messages import commands, events, reasons
-from exchange_sim.messages.registry import COMMANDS, EVENTS, Message
+from exchange_sim.analysis import reference_docs
 from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
 from exchange_sim.scenario.participants import LatencyDef, LinkDef
 from exchange_sim.scenario.schema import Tables
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
 FOLDER = Path(__file__).parent / "reference"
-
-MESSAGES_INTRODUCTION = """All fields are 64-bit integers.
-A message is the tuple of its type id and its fields in this order.
-"""
 
 SCENARIO_INTRODUCTION = """# Scenario files
 
@@ -44,9 +37,7 @@ populations take over with `template = "NAME"`.
 def pages() -> dict[str, str]:
     """Every page by file name."""
     return {
-        "commands.md": _messages("Commands", commands.__doc__, COMMANDS),
-        "events.md": _messages("Events", events.__doc__, EVENTS),
-        "reasons.md": _reasons(),
+        "messages.md": reference_docs.render(),
         "scenario.md": _scenario(),
         "limits.md": _limits(),
         "exit-codes.md": _exit_codes(),
@@ -65,45 +56,6 @@ def _table(*rows: tuple[str, ...]) -> str:
 
 def _text(documentation: str | None) -> str:
     return inspect.cleandoc(documentation or "").replace("``", "`")
-
-
-def _messages(title: str, introduction: str | None, table: dict[int, type[Message]]) -> str:
-    parts = [f"# {title}\n\n{_text(introduction)}\n"]
-    parts.append(MESSAGES_INTRODUCTION)
-    for type_id, cls in sorted(table.items()):
-        rows = [
-            (field.name, str(field.type), _default(field.default))
-            for field in attrs.fields(_attrs_class(cls))
-        ]
-        parts.append(f"## {type_id} {cls.__name__}\n\n{_text(cls.__doc__)}\n")
-        parts.append(_table(("field", "unit or kind", "default"), *rows))
-    return "\n".join(parts)
-
-
-def _attrs_class(cls: Any) -> Any:
-    """The registry makes attrs classes of all messages, which the type checker cannot see."""
-    return cls
-
-
-def _default(value: Any) -> str:
-    if value is attrs.NOTHING:
-        return ""
-    return value.name if isinstance(value, IntEnum) else str(value)
-
-
-def _enumerations(module: Any) -> Iterator[type[IntEnum]]:
-    for item in vars(module).values():
-        if isinstance(item, type) and issubclass(item, IntEnum) and item is not IntEnum:
-            yield item
-
-
-def _reasons() -> str:
-    parts = [f"# Reasons\n\n{_text(reasons.__doc__)}\n"]
-    for enumeration in _enumerations(reasons):
-        rows = [(str(int(member)), member.name) for member in enumeration]
-        parts.append(f"## {enumeration.__name__}\n\n{_text(enumeration.__doc__)}\n")
-        parts.append(_table(("number", "name"), *rows))
-    return "\n".join(parts)
 
 
 def _scenario() -> str:

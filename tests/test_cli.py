@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import pytest
 
 import exchange_sim
 from exchange_sim import errors
-from exchange_sim.cli import check, main, read, render, seam
+from exchange_sim.cli import main, render, seam
 from exchange_sim.cli.run import end_of
 from exchange_sim.scenario import load
 from exchange_sim.units import NANOS_PER_MINUTE, NANOS_PER_S
@@ -268,46 +270,97 @@ def test_progress_in_plain_lines(monkeypatch, capsys) -> None:
     assert capsys.readouterr().err == "1970-01-01 00:01:00 UTC   60%  10 x real time  ETA 4s\n"
 
 
-class Report:
-    """What a runner of cases or a reader of runs returns."""
-
-    def __init__(self, ok: bool) -> None:
-        self.ok = ok
-
-    def __str__(self) -> str:
-        return "3 passed [sic]"
+CASES = """{"cases": [{"name": "rest", "what": "a bid rests", "config": {"stp": "none"},
+  "ops": [{"op": "limit", "id": 1, "side": "B", "price": 10, "qty": 5}],
+  "expected_book": {"bids": [[10, QTY, [1]]], "asks": []}}]}"""
 
 
-@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 3)])
-def test_check_shows_the_report(ok: bool, code: int, monkeypatch, capsys) -> None:
-    """``check`` fails with 3 when a case fails: a rule of the market is broken."""
-    monkeypatch.setattr(check, "RUNNERS", {"rules": (__name__, "fake")})
-    monkeypatch.setattr(check, "import_module", lambda _: Fake(ok))
+@pytest.mark.parametrize(("qty", "code"), [("5", 0), ("6", 3)])
+def test_check_matching(qty: str, code: int, tmp_path: Path, capsys) -> None:
+    """A case that fails is shown and ends with 3: a rule of the market is broken."""
+    file = tmp_path / "cases.json"
+    file.write_text(CASES.replace("QTY", qty))
 
-    assert main(["check", "rules", "x.json"]) == code
-    assert capsys.readouterr().out == "3 passed [sic]\n"
-
-
-@pytest.mark.parametrize(("ok", "code"), [(True, 0), (False, 5)])
-@pytest.mark.parametrize("command", ["verify a", "replay a", "diff a b"])
-def test_reading_commands_show_the_report(
-    command, ok: bool, code: int, monkeypatch, capsys
-) -> None:
-    """A run that is not what it was, or two runs that differ: exit code 5."""
-    name = command.split()[0]
-    monkeypatch.setattr(read, "READERS", {name: (__name__, "fake")})
-    monkeypatch.setattr(read, "import_module", lambda _: Fake(ok))
-
-    assert main(command.split()) == code
-    assert capsys.readouterr().out == "3 passed [sic]\n"
+    assert main(["check", "matching", str(file)]) == code
+    assert f"{int(not code)} of 1 cases passed" in capsys.readouterr().out
 
 
-class Fake:
-    """A module with one function."""
+def test_check_rules(tmp_path: Path, capsys) -> None:
+    """Vectors are counted; a file that is none is located."""
+    file = tmp_path / "vectors.json"
+    file.write_text("[]")
+    assert main(["check", "rules", str(file)]) == 0
+    assert "0 passed" in capsys.readouterr().out
 
-    def __init__(self, ok: bool) -> None:
-        self.ok = ok
+    assert main(["check", "rules", str(tmp_path / "none.json")]) == 2
+    assert "none.json" in capsys.readouterr().err
 
-    def fake(self, *paths: Path) -> Report:
-        assert all(isinstance(path, Path) for path in paths)
-        return Report(self.ok)
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Two equal runs and one with another seed, really run."""
+    out = tmp_path_factory.mktemp("runs")
+    for options in ([], [], ["--seed", "9"]):
+        assert main(["run", "first_trade", "--out", str(out), "--quiet", *options]) == 0
+    first, second = sorted(out.glob("first_trade-1-*"))
+    (third,) = out.glob("first_trade-9-*")
+    return first, second, third
+
+
+def test_run_writes_what_verify_and_replay_accept(runs, capsys) -> None:
+    """The whole circle: run, verify, replay, with one digest."""
+    digest = json.loads((runs[0] / "manifest.json").read_text())["digest"]
+
+    assert main(["verify", str(runs[0])]) == 0
+    verified = capsys.readouterr().out
+    assert main(["replay", str(runs[0])]) == 0
+    replayed = capsys.readouterr().out
+
+    assert "BAD" not in verified
+    assert digest in verified
+    assert digest in replayed
+    assert "equal to the recording" in replayed
+
+
+def test_equal_runs_are_equal_and_others_are_not(runs, capsys) -> None:
+    """``diff`` names the first command that differs and ends with 5."""
+    first, second, third = (str(run) for run in runs)
+
+    assert main(["diff", first, second]) == 0
+    assert capsys.readouterr().out == "the runs are equal\n"
+    assert main(["diff", first, third]) == 5
+    assert "differs in:" in capsys.readouterr().out
+
+
+def test_damaged_run_is_found(runs, tmp_path: Path, capsys) -> None:
+    """One changed byte of the journal: verify and replay end with 4."""
+    copy = Path(shutil.copytree(runs[0], tmp_path / "copy"))
+    data = bytearray((copy / "journal.bin").read_bytes())
+    data[-100] ^= 1
+    (copy / "journal.bin").write_bytes(data)
+
+    assert main(["verify", str(copy)]) == 4
+    assert main(["replay", str(copy)]) == 4
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_replay_may_stop_early(runs, capsys) -> None:
+    """Up to a time there is nothing to compare with."""
+    assert main(["replay", str(runs[0]), "--until", "2s"]) == 0
+    assert "stopped before the end" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["verify", "replay"])
+def test_no_run_there(command: str, tmp_path: Path, capsys) -> None:
+    """A path without a run is a usage error."""
+    assert main([command, str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "$0"), (12.4, "$12"), (4_200, "$4.2k"), (7.5e6, "$7.5m"), (19.1e9, "$19.1bn")],
+)
+def test_dollars(value: float, text: str) -> None:
+    """Three digits are what a person reads."""
+    assert seam.dollars(value) == text

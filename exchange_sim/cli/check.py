@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated
 
 import typer
 
 from exchange_sim.cli.render import output
 from exchange_sim.errors import InvariantViolation
 
-RUNNERS: Final = {
-    "matching": ("exchange_sim.analysis.matching_cases", "run_case_file"),
-    "rules": ("exchange_sim.analysis.rule_vectors", "run_vector_file"),
-}
-"""Where the function that runs a file of cases is; imported on use, so that ``--help`` is fast."""
-
 FileArgument = Annotated[
     Path, typer.Argument(metavar="FILE", help="A JSON file of cases.", show_default=False)
 ]
-
-
-class CaseReport(Protocol):
-    """What a runner returns: whether all cases passed; as text, one line a failure and a total."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether every case passed."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,18 +25,22 @@ def register(app: typer.Typer) -> None:
 
 def matching(file: FileArgument) -> None:
     """Run order-book cases: orders in, events out."""
-    _run("matching", file)
+    from exchange_sim.analysis.matching_cases import run_case_file
+
+    report = run_case_file(file)
+    _show("\n".join(report.lines()), ok=not report.failed)
 
 
 def rules(file: FileArgument) -> None:
     """Run rule vectors: margin, funding, liquidation, lending, pools."""
-    _run("rules", file)
+    from exchange_sim.analysis.rule_vectors import run_vector_file
+
+    report = run_vector_file(file)
+    _show(str(report), ok=report.ok)
 
 
-def _run(kind: str, file: Path) -> None:
-    module, function = RUNNERS[kind]
-    runner: Any = getattr(import_module(module), function)
-    report: CaseReport = runner(file)
-    output.print(str(report), markup=False, highlight=False, soft_wrap=True)
-    if not report.ok:
+def _show(text: str, *, ok: bool) -> None:
+    """Print a report; cases that fail mean that a rule of the market is broken."""
+    output.print(text, markup=False, highlight=False, soft_wrap=True)
+    if not ok:
         raise typer.Exit(InvariantViolation.exit_code)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Final, Self
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from exchange_sim.errors import ExchangeSimError, Problem, ScenarioError
 from exchange_sim.units import NANOS_PER_S, format_duration, format_utc
 
-output: Final = Console(soft_wrap=False)
+output: Final = Console(width=None if sys.stdout.isatty() else 120)
 errors: Final = Console(stderr=True)
 
 PLAIN_LINE_EVERY_S: Final = 5.0
@@ -43,7 +44,8 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
     table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
     for k, column in enumerate(columns):
         numeric = bool(raw) and all(_is_numeric(row[k]) for row in raw)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+        justify: JustifyMethod = "right" if numeric else "left"
+        table.add_column(column, justify=justify, no_wrap=numeric or k == 0)
     for row in cells:
         table.add_row(*row)
     output.print(table)

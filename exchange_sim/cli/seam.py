@@ -8,16 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from exchange_sim.cli.render import RunProgress
+from exchange_sim.cli.render import RunProgress, output
 from exchange_sim.scenario import Scenario
 from exchange_sim.scenario.addition import Addition
+from exchange_sim.units import format_utc
+
+if TYPE_CHECKING:
+    from exchange_sim.analysis.summary import RunSummary
+    from exchange_sim.journal.frames import JournalHeader
+    from exchange_sim.world import World
 
 ShownTable = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
 """Title, columns and rows."""
+
+
+FALL_PCT_MIN: Final = 1.0
+"""Below this fall in percent a share of recovery says nothing."""
+FULL_WIDTH: Final = 96
+"""Columns of a terminal that all figures of an instrument need."""
 
 
 @attrs.frozen
@@ -61,7 +73,15 @@ def execute(request: Request, progress: RunProgress) -> Finished:
 
     The first Ctrl-C ends the run with everything closed and ``interrupted`` set.
     """
+    from exchange_sim.analysis.run_dir import open_run
+    from exchange_sim.analysis.summary import summarise
     from exchange_sim.scenario.build import build_run
+
+    found: list[RunSummary] = []
+
+    def summary_of(directory: Path) -> dict[str, Any]:
+        found.append(summarise(open_run(directory)))
+        return found[0].asdict()
 
     run = build_run(
         request.scenario,
@@ -70,6 +90,65 @@ def execute(request: Request, progress: RunProgress) -> Finished:
         log_level=request.log_level,
         options=request.options,
     )
-    result = run.execute(progress)
+    result = run.execute(progress, None if request.out is None else summary_of)
     totals = {"commands": result.seq, "trades": result.trades}
-    return Finished(result.directory, result.digest, result.interrupted, totals, ())
+    tables: tuple[ShownTable, ...] = ()
+    if found:
+        totals |= shown_totals(found[0])
+        tables = (shown_instruments(found[0]),)
+    return Finished(result.directory, result.digest, result.interrupted, totals, tables)
+
+
+def shown_instruments(summary: RunSummary) -> ShownTable:
+    """One row per instrument that traded: where it went and how far it came back."""
+    columns = ["instrument", "start", "low", "at", "fall", "back", "volume", "bids lost", "trades"]
+    rows = [
+        (
+            row.symbol if ":" in row.symbol else f"{row.venue}:{row.symbol}",
+            f"{row.start:,.6g}",
+            f"{row.low:,.6g}",
+            format_utc(row.low_ns, 0)[11:19] if row.low_ns else "-",
+            f"{row.drawdown_pct:.1f}%",
+            f"{row.recovery_pct:.0f}%" if row.drawdown_pct >= FALL_PCT_MIN else "-",
+            dollars(row.volume_usd),
+            f"{row.depth_lost_pct:.0f}%" if row.depth_lost_pct > 0 else "-",
+            row.trades,
+        )
+        for row in summary.instruments
+        if row.trades
+    ]
+    narrow = output.width < FULL_WIDTH
+    kept = [k for k, column in enumerate(columns) if not (narrow and column in {"start", "trades"})]
+    return "", [columns[k] for k in kept], [[row[k] for k in kept] for row in rows]
+
+
+def shown_totals(summary: RunSummary) -> dict[str, Any]:
+    """The forced flow in words."""
+    totals = summary.totals
+    return {
+        "volume": dollars(totals.volume_usd),
+        "liquidations": f"{totals.liquidations:,} of {totals.liquidated_accounts:,} accounts,"
+        f" {dollars(totals.liquidated_usd)} through the books, {totals.bankrupt:,} bankrupt",
+        "ADL": f"{totals.adl:,} times, {dollars(totals.adl_usd)}",
+        "insurance": f"{dollars(totals.insurance_usd)} paid,"
+        f" {dollars(totals.insurance_left_usd)} left; bad debt {dollars(totals.bad_debt_usd)}",
+    }
+
+
+def dollars(value: float) -> str:
+    """``$1.24bn``, ``$3.5m``, ``$12k``, ``$7``."""
+    for scale, unit in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
+        if abs(value) >= scale:
+            return f"${value / scale:,.3g}{unit}"
+    return f"${value:,.0f}"
+
+
+def make_world(header: JournalHeader) -> World:
+    """The world that a journal's commands were applied to, at its first instant.
+
+    Raises ``JournalCorrupt`` when the header holds no usable scenario.
+    """
+    from exchange_sim.scenario.world_config import world_config
+    from exchange_sim.world import World
+
+    return World(world_config(Scenario.from_json(header.scenario_text)))
