@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -57,6 +58,7 @@ COMMAND_WIDTHS: Final[dict[int, int]] = {
 """Integers of the tuple of each command type, the type id included."""
 
 
+@cache
 def schema_digest() -> str:
     """Digest of the names and fields of all command types.
 

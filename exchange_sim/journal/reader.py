@@ -11,7 +11,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 import attrs
 
@@ -105,6 +105,12 @@ class JournalReader:
     def close(self) -> None:
         """Give the file back without reading on."""
         self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _read_header(self) -> JournalHeader:
         frame = self._next_frame()
