@@ -2,8 +2,8 @@
 
 Symmetric, otherwise quiet markets would drift and pegged assets overshoot.  Each book has tactical
 capital that acts on small gaps, and a deep reserve that is released smoothly around a large move
-(a step would be a floor in the price).  They see the price late, part of their orders rest in the
-book. New money arrives while the market is down.  Value investors with limited capital that
+(a step would be a floor in the price).  They see the price late, never pay more (take less) than their value less (plus) the threshold, and
+part of their orders rest in the book. New money arrives while the market is down.  Value investors with limited capital that
 arrives slowly: Duffie (2010), "Asset price dynamics with slow-moving capital", J. Finance 65(4).
 
 Simplification: capital in use is read from the account's position, resting orders are not counted.
@@ -137,16 +137,19 @@ class ValueTraders(Strategy):
         excess = abs(gap) - p.threshold
         if excess <= 0.0:
             return
-        side = BUY if gap > 0.0 else SELL
+        side, sign = (BUY, 1.0) if gap > 0.0 else (SELL, -1.0)
+        # nobody pays more than what leaves the margin, however late the price was seen
+        reserve = trader.value * math.exp(-sign * p.threshold * book.beta)
+        if (reserve - book.mid) * sign <= 0.0:
+            return
         room = self._room(trader, side)
         wanted = min(room, p.rate_d1_per_s * excess * seconds)
         for size in trader.drip.add(max(0.0, wanted)):
             if self.rng.random() < p.resting_share:
                 self._rest(book, side, size, now)
             else:
-                sign = 1.0 if side == BUY else -1.0
                 limit = book.mid * math.exp(sign * p.limit_from_mid * book.beta)
-                book.take(side, size, limit)
+                book.take(side, size, min(limit, reserve) if side == BUY else max(limit, reserve))
 
     def _room(self, trader: _Trader, side: int) -> float:
         """Capital left for this side, in D1."""
@@ -157,14 +160,14 @@ class ValueTraders(Strategy):
             return params.tactical_d1 + trader.arrived + deep - used
         return params.tactical_d1 + deep + used
 
-    def _rest(self, book: Watched, side: int, size: float, now: int) -> None:
+    def _rest(self, book: Watched, side: int, size: float, worst: float, now: int) -> None:
         p = self.params
         distance = -p.resting_distance * book.beta * math.log(1.0 - self.rng.random())
         lots = int(size * book.depth_lots + 0.5)
         if side == BUY:
-            price = math.floor(book.mid * math.exp(-distance))
+            price = math.floor(min(book.mid * math.exp(-distance), worst))
         else:
-            price = math.ceil(book.mid * math.exp(distance))
+            price = math.ceil(max(book.mid * math.exp(distance), worst))
         if price > 0 and book.large_enough(lots, price):
             life = int(p.resting_life_s * NANOS_PER_S)
             self.submit(

@@ -5,7 +5,8 @@ Wherever a participant's parameters hold an array of tables about books, a table
 per matching instrument, in the order of the file, and learns the instrument's facts (``depth_usd``,
 ``beta``, ``initial_price``, ``is_major``) where the strategy's parameter class has a field of that
 name and the table does not set it.  An instrument's tags are its own, its venue, its kind
-(``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.
+(``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.  Texts beside ``select`` may contain ``{base}``
+and ``{symbol}``: ``sibling = "second:{base}USDT"``.
 
 A value of a key that ends in ``_ns`` may be a text: a UTC time, a duration from the start of the
 scenario (``"20m"``), or a duration from a shock (``"news"``, ``"news+21m"``).  The same holds for
@@ -158,7 +159,20 @@ def _tables(scenario: Scenario, values: list[Any], cls: type[Any]) -> Iterator[A
         if "symbol" in rest and books == [None]:
             books = [item for item in scenario.instruments if item.name == rest["symbol"]] or [None]
         for book in books:
-            yield rest if book is None else {**_facts(scenario, book, names), **rest}
+            if book is None:
+                yield rest
+            else:
+                yield {**_facts(scenario, book, names), **_named(rest, book)}
+
+
+def _named(values: dict[str, Any], book: InstrumentDef) -> dict[str, Any]:
+    """``{base}`` and ``{symbol}`` in texts stand for the selected book's."""
+    return {
+        key: value.replace("{base}", book.base).replace("{symbol}", book.symbol)
+        if isinstance(value, str)
+        else value
+        for key, value in values.items()
+    }
 
 
 def _facts(scenario: Scenario, book: InstrumentDef, names: set[str]) -> dict[str, Any]:
