@@ -146,7 +146,7 @@ class ValueTraders(Strategy):
         wanted = min(room, p.rate_d1_per_s * excess * seconds)
         for size in trader.drip.add(max(0.0, wanted)):
             if self.rng.random() < p.resting_share:
-                self._rest(book, side, size, now)
+                self._rest(book, side, size, reserve, now)
             else:
                 limit = book.mid * math.exp(sign * p.limit_from_mid * book.beta)
                 book.take(side, size, min(limit, reserve) if side == BUY else max(limit, reserve))
