@@ -13,7 +13,7 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from exchange_sim.errors import ExchangeSimError, Problem, ScenarioError
+from exchange_sim.errors import ExchangeSimError, ScenarioError
 from exchange_sim.units import NANOS_PER_S, format_duration, format_utc
 
 output: Final = Console(width=None if sys.stdout.isatty() else 120)
@@ -21,20 +21,20 @@ errors: Final = Console(stderr=True)
 
 PLAIN_LINE_EVERY_S: Final = 5.0
 """Wall seconds between progress lines when standard error is not a terminal."""
+PROBLEMS_SHOWN: Final = 100
+"""Located problems that are printed; nobody reads on."""
 REDRAW_EVERY_S: Final = 0.1
 """Wall seconds between updates of the progress bar."""
 
 
 def error_text(error: ExchangeSimError) -> str:
     """An error as a compiler would print it: every located problem, then the summary."""
-    if isinstance(error, ScenarioError):
-        return str(error)
-    return f"error: {error}"
-
-
-def problem_text(problem: Problem) -> str:
-    """One located problem."""
-    return str(problem)
+    if not isinstance(error, ScenarioError):
+        return f"error: {error}"
+    lines = [str(problem) for problem in error.problems[:PROBLEMS_SHOWN]]
+    if len(error.problems) > PROBLEMS_SHOWN:
+        lines.append(f"... and {len(error.problems) - PROBLEMS_SHOWN} more")
+    return "\n".join([*lines, error.message])
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -169,9 +170,9 @@ def test_every_value_of_any_document_has_its_place(
     for path, place in found.items():
         line, column = place.value
         assert lines[line - 1][column - 1 :].strip(), (path, place)
-        owner = document
+        owner: Any = document
         for part in path:
-            owner = owner[part]  # type: ignore[index]  # any path that was found exists
+            owner = owner[part]
         if isinstance(owner, str):
             assert lines[line - 1][column - 1] in "\"'"
         elif isinstance(owner, bool):
