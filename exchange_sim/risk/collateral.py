@@ -28,7 +28,8 @@ def _tiers(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
 class CollateralTable:
     """Collateral ratios of one asset.
 
-    ``tiers`` are ``(upto, ratio_ppm)`` with rising bounds in quote units; only the last bound may
+    ``tiers`` are ``(upto, ratio_ppm)`` with rising bounds in quote units and ratios that
+    never rise (more of an asset earns less); only the last bound may
     be None.  Raises ``ValueError`` that lists every problem.
     """
 
@@ -64,10 +65,13 @@ class CollateralTable:
     def _problems(self) -> list[str]:
         if not self.tiers:
             return ["it has no tier"]
-        problems, bound = [], 0
+        problems, bound, before = [], 0, PPM
         for k, (upto, ratio) in enumerate(self.tiers, start=1):
             if not 0 <= ratio <= PPM:
                 problems.append(f"tier {k}: ratio {ratio} ppm is outside 0 to {PPM}")
+            elif ratio > before:
+                problems.append(f"tier {k}: ratio {ratio} ppm rises above {before}")
+            before = min(ratio, PPM)
             if upto is None:
                 if k != len(self.tiers):
                     problems.append(f"tier {k}: only the last tier may be unbounded")

@@ -96,6 +96,7 @@ def order_against_book(given: Inputs) -> Results:
     """Any order against a book."""
     _, _, found = _market(given)
     _, kind, tif, _, _ = _request(given)
+    found["um_futures_code"] = None
     if found["status"] == "EXPIRED" and tif == int(TimeInForce.FOK):
         found["um_futures_code"] = _FOK_CODE
     if found["status"] == "REJECTED" and kind == LIMIT:
@@ -116,9 +117,14 @@ def post_only(given: Inputs) -> Results:
     market.engine.submit(entered, out)
     state = status(entered, out)
     found: Results = {"status": state, "resting_qty": market.lots.back(entered.leaves)}
-    if state == "REJECTED":
-        found["spot_LIMIT_MAKER"] = {"code": _SPOT_REJECT, "msg": _WOULD_MATCH}
-        found["um_GTX_code"] = _GTX_CODE
+    refused = state == "REJECTED"
+    found["spot_LIMIT_MAKER"] = {
+        "code": _SPOT_REJECT if refused else None,
+        "msg": _WOULD_MATCH if refused else None,
+        "status": state,
+    }
+    found["um_GTX_code"] = _GTX_CODE if refused else None
+    if refused:
         found["resting_qty"] = Fraction(0)
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, Final
 
@@ -65,8 +66,8 @@ def _exact(text: str) -> Fraction:
 class Inputs:
     """The named inputs of one vector.
 
-    Every getter takes alternative names, tried in order; ``price*`` matches the first key that
-    starts with ``price`` and ``*_wallet`` the first that ends so.  A null counts as absent.
+    Every getter takes alternative names, tried in order; a name may be a pattern such as
+    ``price_*``, which stands for the first key that matches it.  A null counts as absent.
     """
 
     def __init__(self, data: Mapping[str, Any], path: str = "inputs") -> None:
@@ -77,7 +78,7 @@ class Inputs:
         """The first of ``names`` that is present, as it is spelled in the file."""
         for name in names:
             for key, value in self.data.items():
-                if value is not None and _matches(key, name):
+                if value is not None and fnmatchcase(key, name):
                     return key
         return None
 
@@ -116,11 +117,12 @@ class Inputs:
             return default
         return float(self.num(*names))
 
-    def nums(self, *names: str) -> list[Fraction]:
-        """A list of exact numbers."""
+    def nums(self, *names: str, null: Fraction | None = None) -> list[Fraction]:
+        """A list of exact numbers; ``null`` stands for entries that are null, if it is given."""
         key = self.key(*names)
         return [
-            number(value, f"{self.path}.{key}[{k}]") for k, value in enumerate(self.items(*names))
+            null if value is None and null is not None else number(value, f"{self.path}.{key}[{k}]")
+            for k, value in enumerate(self.items(*names))
         ]
 
     def items(self, *names: str) -> list[Any]:
@@ -216,12 +218,6 @@ def nested(value: Any, where: str) -> Inputs:
     if not isinstance(value, Mapping):
         raise InputError(f"{where}: expected a table, got {value!r}")
     return Inputs(value, where)
-
-
-def _matches(key: str, name: str) -> bool:
-    if name.endswith("*"):
-        return key.startswith(name[:-1])
-    return key.endswith(name[1:]) if name.startswith("*") else key == name
 
 
 def units(value: Fraction) -> int:

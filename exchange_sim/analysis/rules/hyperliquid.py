@@ -9,6 +9,7 @@ from exchange_sim.analysis.rules.common import (
     LONG,
     SCALE,
     SHORT,
+    InputError,
     Inputs,
     Results,
     plain,
@@ -89,13 +90,15 @@ def margin_tier(given: Inputs) -> Results:
 @rule("hyperliquid.adl_index")
 def adl_index(given: Inputs) -> Results:
     """ADL index of accounts on one side, and their order."""
-    if given.has("longs", "shorts"):
-        side = LONG if given.has("longs") else SHORT
-        accounts = given.named("longs", "shorts")
-    else:
-        side, accounts = given.side(default=LONG), given.named("accounts")
+    groups = [("longs", LONG), ("shorts", SHORT), ("accounts", given.side(default=LONG))]
+    accounts = [
+        (name, account, side)
+        for group, side in groups
+        if given.has(group)
+        for name, account in given.named(group).items()
+    ]
     found: dict[str, Fraction | float] = {}
-    for name, account in accounts.items():
+    for name, account, side in accounts:
         mark = account.num("mark", "mark_price")
         notional = account.opt("notional", "position_value")
         if notional is None:
@@ -126,9 +129,17 @@ def event_totals(given: Inputs) -> Results:
 @rule("hyperliquid.oracle")
 def oracle(given: Inputs) -> Results:
     """Weighted median of spot prices."""
-    prices = [units(price) for price in given.nums("prices")]
-    weights = [units(weight) for weight in given.nums("weights")]
-    return {"oracle": plain(weighted_median(prices, weights))}
+    return {"oracle": _weighted_median(given, "prices", "weights")}
+
+
+def _weighted_median(given: Inputs, prices: str, weights: str) -> Fraction:
+    """Of the sources that have a price."""
+    found = [units(price) for price in given.nums(prices, null=Fraction(0))]
+    sizes = [units(weight) for weight in given.nums(weights)]
+    if len(found) != len(sizes):
+        raise InputError(f"inputs: {prices} and {weights} differ in length")
+    live = [size if price > 0 else 0 for price, size in zip(found, sizes, strict=True)]
+    return plain(weighted_median(found, live))
 
 
 @rule("hyperliquid.mark")
@@ -136,9 +147,7 @@ def mark(given: Inputs) -> Results:
     """Median of oracle basis, own book and other venues."""
     external = given.opt("external_perp_median")
     if external is None and given.has("external_prices"):
-        prices = [units(price) for price in given.nums("external_prices")]
-        weights = [units(weight) for weight in given.nums("external_weights")]
-        external = plain(weighted_median(prices, weights))
+        external = _weighted_median(given, "external_prices", "external_weights")
     inputs = venue.mark_inputs(
         given.num("oracle"),
         given.opt("ema_mid_minus_oracle", "ema_basis"),
@@ -147,7 +156,7 @@ def mark(given: Inputs) -> Results:
         given.opt("last"),
         external,
     )
-    price = venue.mark_price(inputs, given.opt("ema_30s*", "ema30*", "ema_own_book", "ema_c2"))
+    price = venue.mark_price(inputs, given.opt("*30s*", "*ema30*", "ema_own_book", "ema_c2"))
     return {"c1": inputs[0], "c2": inputs[1], "c3": inputs[2], "mark": price}
 
 

@@ -13,8 +13,9 @@ _DEBT = ("debt", "debt_*", "liability*", "loan*")
 
 def _ltv(given: Inputs) -> tuple[Fraction, Fraction]:
     loan = given.num("loan", "loan_*", "debt*") + given.num("interest", default=0)
-    if given.has("collateral", "collateral_*"):
-        return loan, given.num("collateral", "collateral_*")
+    values = ("collateral", "collateral_usd*", "collateral_value*")
+    if given.has(*values):
+        return loan, given.num(*values)
     return loan, given.num("*_qty", "qty") * given.num("*_price_now", "*_price", "price")
 
 
@@ -141,7 +142,7 @@ def oracle_pin(given: Inputs) -> Results:
 def close_factor(given: Inputs) -> Results:
     """Debt that may be repaid at once, in one reserve."""
     threshold = units(given.num("threshold_usd", "threshold", default=aave.MIN_BASE_USD))
-    hf, collateral = units(given.num("hf")), units(given.num("collateral_usd", "collateral*"))
+    hf, collateral = units(given.num("hf")), units(given.num("collateral*", default=10**12))
     if given.has("debts_usd", "debts"):
         debts = given.values("debts_usd", "debts")
     else:
@@ -183,14 +184,14 @@ def dust_rule(given: Inputs) -> Results:
 @rule("aave.liquidation_amounts")
 def liquidation_amounts(given: Inputs) -> Results:
     """Collateral for a repaid debt, protocol fee, and the deficit if nothing else is left."""
-    price = units(given.num("*_price", "price"))
+    key = given.key("*_collateral") or "asset_collateral"
+    coin = key.removesuffix("_collateral")
+    price = units(given.num(f"{coin}_price", "collateral_price", "price"))
     debt_price = units(given.num("debt_price", default=1))
     bonus = given.num("bonus")
     bonus = bonus + 1 if bonus < 1 else bonus
     cover = units(given.num("debt_to_cover*", "debt*"))
     collateral = units(given.num("*_collateral", "collateral*"))
-    key = given.key("*_collateral") or "asset_collateral"
-    coin = key.removesuffix("_collateral")
     fee = given.num("protocol_fee", "protocol_fee*", default=0)
     done = aave.liquidate(cover, debt_price, collateral, price, ppm(bonus), ppm(fee))
     left = collateral - done.seized

@@ -18,7 +18,7 @@ from exchange_sim.risk import collateral_index, funding, marks
 from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_S, PPM, parse_utc
 
 _TOP_PAIRS = 6
-_BASIS = ("ma_basis", "ma5m_basis", "ma30s_basis", "basis_ma", "basis", "*_basis")
+_BASIS = ("ma_basis", "ma*basis", "basis*", "*_basis")
 _LAST = ("contract_price", "last", "last_price")
 
 
@@ -35,9 +35,9 @@ def _mark(given: Inputs, window: int) -> Results:
         interval = given.num("interval_hours", "funding_interval_hours", default=8)
         first = marks.price_1(index, int(rate), int(left), int(interval * NANOS_PER_HOUR))
         found["price1"] = plain(first)
-    if given.has("*basis_samples*", "*basis_samples_1s"):
+    if given.has("*basis_samples*"):
         samples = marks.BasisWindow(given.integer("window_samples", default=window))
-        for sample in given.nums("*basis_samples*", "*basis_samples_1s"):
+        for sample in given.nums("*basis_samples*"):
             samples.add(units(sample))
         basis = samples.mean()
     elif given.has("mid_samples", "mids"):
@@ -45,6 +45,9 @@ def _mark(given: Inputs, window: int) -> Results:
         for sample in given.nums("mid_samples", "mids"):
             samples.add(units(sample) - index)
         basis = samples.mean()
+    elif given.has("bid1", "best_bid") and given.has("ask1", "best_ask"):
+        middle = (given.num("bid1", "best_bid") + given.num("ask1", "best_ask")) / 2
+        basis = units(middle) - index
     else:
         basis = units(given.num(*_BASIS))
     second = index + basis
@@ -69,14 +72,15 @@ def bybit_mark(given: Inputs) -> Results:
 @rule("binance.index")
 def binance_index(given: Inputs) -> Results:
     """Weighted index with the protections of the venue."""
-    prices = [units(price) for price in given.nums("prices")]
+    prices = [units(price) for price in given.nums("prices", null=Fraction(0))]
     if given.has("weights"):
         weights = [units(weight) for weight in given.nums("weights")]
     else:
         weights = [1] * len(prices)
     ages = None
     if given.has("seconds_since_trade", "seconds_since_update", "age*"):
-        found = given.nums("seconds_since_trade", "seconds_since_update", "age*")
+        never = Fraction(10**6)
+        found = given.nums("seconds_since_trade", "seconds_since_update", "age*", null=never)
         ages = [int(age * NANOS_PER_S) for age in found]
     if len(weights) != len(prices) or (ages is not None and len(ages) != len(prices)):
         raise InputError("inputs: prices, weights and ages differ in length")
@@ -123,12 +127,12 @@ def _cap(given: Inputs) -> Fraction | None:
     leverage = given.opt("max_leverage")
     if leverage is not None and leverage <= funding.HIGH_CAP_LEVERAGE:
         return Fraction(funding.HIGH_CAP_PPB, marks.PPB)
-    if not given.has("mmr", "maintenance_margin_ratio"):
+    if not given.has("mmr*", "maint*"):
         return None
     multiplier = Fraction(funding.CAP_MULTIPLIER_PPM, PPM)
     return Fraction(
         funding.funding_cap(
-            ppm(given.num("mmr", "maintenance_margin_ratio"), "mmr"),
+            ppm(given.num("mmr*", "maint*"), "mmr"),
             ppm(given.num("multiplier", "k", default=multiplier), "multiplier"),
         ),
         marks.PPB,
