@@ -93,7 +93,7 @@ class RunProgress(AbstractContextManager["RunProgress"]):
         if errors.is_terminal and not quiet:
             self._bar = Progress(
                 TextColumn("{task.fields[clock]}"),
-                BarColumn(),
+                BarColumn(bar_width=20),
                 TextColumn("{task.percentage:>3.0f}%"),
                 TextColumn("{task.fields[speed]}"),
                 TextColumn("{task.fields[eta]}"),
