@@ -34,11 +34,14 @@ class TableFile:
 
     def __init__(self, path: Path, schema: pa.Schema, open_file: OpenSink = open_sink) -> None:
         self.path = path
-        self.rows = 0
+        self._failure: StorageError | None = None
         self._part = path.with_name(path.name + ".part")
         integers = [field.name for field in schema if pa.types.is_integer(field.type)]
         try:
             self._sink = open_file(self._part)
+        except OSError as cause:
+            raise storage_error(path, "create", cause) from cause
+        try:
             self._writer = pq.ParquetWriter(
                 self._sink,
                 schema,
@@ -48,6 +51,7 @@ class TableFile:
                 column_encoding=dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
             )
         except OSError as cause:
+            self._give_up(self._sink.close, self._part.unlink)
             raise storage_error(path, "create", cause) from cause
 
     def write(self, table: pa.Table) -> None:
@@ -55,21 +59,28 @@ class TableFile:
         try:
             self._writer.write_table(table, row_group_size=max(ROW_GROUP_ROWS, table.num_rows))
         except OSError as cause:
-            raise storage_error(self.path, "write", cause) from cause
-        self.rows += table.num_rows
+            self._failure = storage_error(self.path, "write", cause)
+            raise self._failure from cause
 
     def close(self) -> None:
-        """Finish the file and give it its name."""
+        """Finish the file and give it its name; a file that failed before is not finished."""
+        if self._failure is not None:
+            raise self._failure
         try:
             self._writer.close()
             self._sink.close()
             self._part.replace(self.path)
         except OSError as cause:
-            raise storage_error(self.path, "write", cause) from cause
+            self._failure = storage_error(self.path, "write", cause)
+            raise self._failure from cause
 
     def discard(self) -> None:
         """Give up: remove what was written.  Never raises."""
-        for step in (self._writer.close, self._sink.close, self._part.unlink):
+        self._give_up(self._writer.close, self._sink.close, self._part.unlink)
+
+    @staticmethod
+    def _give_up(*steps: Callable[[], object]) -> None:
+        for step in steps:
             with suppress(OSError, ValueError):
                 step()
 
