@@ -3,7 +3,8 @@
 Everything is computed from the run's tables, never from the emulator's state.
 
 Simplifications: quote assets count as dollars, one for one, so totals in dollars ignore a depeg of
-a quote asset; lows are those of trades, spreads and depths those of whole seconds.
+a quote asset; lows are those of trades, spreads and depths those of whole seconds; the first tenth
+of the run, in which books fill up, is the baseline and cannot be the worst.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from exchange_sim.units import PPM, format_utc
 _Array = npt.NDArray[Any]
 
 BASELINE_SHARE: Final = 10
-"""Depth before the crash is the median of the first tenth of the run."""
+"""What is normal is measured in the first tenth of the run, what is worst in the rest."""
 
 _MARKET_ACTIONS: Final = (
     LiquidationAction.SELL_ASSET,
@@ -46,7 +47,7 @@ class InstrumentSummary:
 
     ``recovery_pct`` is how much of the fall was made good at the end; ``depth_lost_pct`` compares
     the thinnest second of the bids within 1 % of the mid with the median of the run's first tenth;
-    ``one_sided_s`` counts the seconds in which a side was empty.
+    ``one_sided_s`` counts the later seconds in which a side was empty.
     """
 
     instrument: int
@@ -127,7 +128,8 @@ def _instrument_summary(
         if prices[lowest] <= start:
             low, low_ns = float(prices[lowest]), int(trades["time_ns"][lowest])
     fall = start - low
-    spreads = book["spread"][both] / mids if len(mids) else np.zeros(1)
+    rest = slice(len(both) // BASELINE_SHARE, None)
+    spreads = book["spread"][rest][both[rest]] / book["mid"][rest][both[rest]]
     volume = float(trades["quote_amount"].sum(dtype=np.float64))
     return InstrumentSummary(
         instrument=at,
@@ -141,9 +143,9 @@ def _instrument_summary(
         end=end * tick,
         drawdown_pct=100.0 * fall / start if start else 0.0,
         recovery_pct=100.0 * (end - low) / fall if fall else 100.0,
-        worst_spread_bp=float(spreads.max()) * 10_000,
+        worst_spread_bp=float(spreads.max(initial=0.0)) * 10_000,
         depth_lost_pct=_depth_lost_pct(book["bid_depth_100bp"]),
-        one_sided_s=int((~both).sum()),
+        one_sided_s=int((~both[rest]).sum()),
     )
 
 
@@ -157,10 +159,11 @@ def _last(mids: _Array, prices: _Array) -> float:
 
 
 def _depth_lost_pct(depths: _Array) -> float:
-    if not len(depths):
+    first = max(1, len(depths) // BASELINE_SHARE)
+    if len(depths) <= first:
         return 0.0
-    before = float(np.median(depths[: max(1, len(depths) // BASELINE_SHARE)]))
-    return 100.0 * (1.0 - float(depths.min()) / before) if before else 0.0
+    before = float(np.median(depths[:first]))
+    return 100.0 * (1.0 - float(depths[first:].min()) / before) if before else 0.0
 
 
 def _totals(run: RunData, rows: tuple[InstrumentSummary, ...]) -> Totals:
@@ -190,7 +193,7 @@ def _totals(run: RunData, rows: tuple[InstrumentSummary, ...]) -> Totals:
         liquidated_accounts=len(np.unique(started.column("account").to_numpy())),
         liquidated_usd=float(values[np.isin(steps["action"], _MARKET_ACTIONS)].sum()),
         bankrupt=int((ended["outcome"] == LiquidationOutcome.BANKRUPT).sum()),
-        insurance_usd=float(-changes[changes < 0].sum()),
+        insurance_usd=float(0.0 - changes[changes < 0].sum()),
         insurance_left_usd=sum(left.values()),
         adl=run.table(AdlExecuted).num_rows,
         adl_usd=_adl_usd(run),
