@@ -288,21 +288,23 @@ class OrderBook:
         """Lots that ``taker`` would trade within ``limit``, at most ``taker.leaves``.
 
         Hidden quantity counts.  Under self-trade prevention own orders do not, and a mode that
-        stops or shrinks the taker ends the count at the first own order.  O(levels), with STP
+        stops or shrinks the taker ends the count at the first own order: ahead of it in its level
+        only shown slices count, because a refilled slice queues behind it.  O(levels), with STP
         O(orders).
         """
         need, found, account = taker.leaves, 0, taker.account
         for level in self._levels(1 - taker.side, limit):
             if not stp:
                 found += level.total
+            elif stp == _EXPIRE_MAKER:
+                found += sum(maker.leaves for maker in level if maker.account != account)
             else:
+                ahead = 0
                 for maker in level:
-                    if maker.account != account:
-                        found += maker.leaves
-                    elif stp != _EXPIRE_MAKER:
-                        return min(found, need)
-                    if found >= need:
-                        return need
+                    if maker.account == account:
+                        return min(found + ahead, need)
+                    ahead += maker.shown
+                found += level.total
             if found >= need:
                 return need
         return found

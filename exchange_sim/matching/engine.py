@@ -227,7 +227,7 @@ class MatchingEngine:
             order.qty = filled + new_open_qty
             return True
         stays_out = order.time_in_force == GTX and not order.flags & FLAG_SLIDE
-        if stays_out and self._would_cross(order, price):
+        if stays_out and not self.auction and self._would_cross(order, price):
             out.append((REJECT, order, _WOULD_CROSS))
             return True
         self.book.detach(order)
