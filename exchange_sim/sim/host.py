@@ -68,7 +68,7 @@ class FaultReport:
 def locate(fault: BaseException) -> str:
     """``file:line`` of the innermost frame outside this package, or of the innermost frame."""
     frames = traceback.extract_tb(fault.__traceback__)
-    outside = [f for f in frames if not f.filename.startswith(_PACKAGE)]
+    outside = [f for f in frames if not f.filename.startswith((_PACKAGE, "<"))]
     shipped = [f for f in frames if f"{_PACKAGE}/participants" in f.filename]
     chosen = outside or shipped or list(frames)
     if not chosen:

@@ -56,7 +56,7 @@ class Kernel(simpy.Environment):
     def at(
         self,
         time_ns: int,
-        function: Callable[[Any], None],
+        function: Callable[[Any], object],
         argument: Any = None,
         priority: int = SYSTEM,
     ) -> None:

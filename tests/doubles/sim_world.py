@@ -36,7 +36,7 @@ QUIET = VenueTiming(
 
 def make_config() -> WorldConfig:
     """Leading venue with BTC spot and perpetual, second venue with BTC spot."""
-    btc, usdt = Asset(BTC, "BTC", 8), Asset(USDT, "USDT", 8)
+    btc, usdt = Asset(BTC, "BTC", 8), Asset(USDT, "USDT", 6)
 
     def instrument(i: int, symbol: str, venue: int, kind: InstrumentKind) -> Instrument:
         tick, lot = Decimal("0.1"), Decimal("0.001")
@@ -49,11 +49,11 @@ def make_config() -> WorldConfig:
             numeraire=USDT,
             fee_tiers=(FeeTier(200, 500),),
             collateral={USDT: CollateralTable.of_ratio(1_000_000)},
-            margin_pool={USDT: 10**16},
-            insurance=10**14,
+            margin_pool={USDT: 10**14},
+            insurance=10**12,
         )
 
-    brackets = BracketTable(floors=(0, 10**15), leverage=(20, 10), mmr_ppm=(20_000, 50_000))
+    brackets = BracketTable(floors=(0, 10**13), leverage=(20, 10), mmr_ppm=(20_000, 50_000))
     return WorldConfig(
         START_NS,
         (AssetSpec(btc), AssetSpec(usdt)),
@@ -86,7 +86,7 @@ def fund(run: Run, venue: str, btc: int = 100, usdt: int = 10_000_000) -> int:
     """A new unified account with so many whole BTC and USDT."""
     account = run.open_account(venue)
     now = run.kernel.now_ns
-    run.apply_all([(21, now, account, BTC, btc * 10**8), (21, now, account, USDT, usdt * 10**8)])
+    run.apply_all([(21, now, account, BTC, btc * 10**8), (21, now, account, USDT, usdt * 10**6)])
     return account
 
 

@@ -16,7 +16,8 @@ from exchange_sim.sim.kernel import ARRIVAL, SYSTEM, WAKE, Kernel
 
 def test_light_entries_and_processes_share_one_clock():
     """A stock process and light entries interleave in time order."""
-    kernel, seen = Kernel(100), []
+    kernel = Kernel(100)
+    seen: list[Any] = []
 
     def process() -> Any:
         for _ in range(3):
@@ -37,7 +38,8 @@ def test_light_entries_and_processes_share_one_clock():
 
 def test_stores_resources_and_conditions_work_unchanged():
     """SimPy's own machinery runs on the kernel."""
-    kernel, got = Kernel(0), []
+    kernel = Kernel(0)
+    got: list[Any] = []
     store: simpy.Store = simpy.Store(kernel)
 
     def producer() -> Any:
@@ -59,7 +61,8 @@ def test_stores_resources_and_conditions_work_unchanged():
 
 def test_one_instant_runs_system_then_arrivals_then_wake_ups():
     """Priorities order what happens at the same nanosecond, whatever the order of scheduling."""
-    kernel, seen = Kernel(0), []
+    kernel = Kernel(0)
+    seen: list[Any] = []
     for priority in (WAKE, ARRIVAL, SYSTEM):
         kernel.at(5, seen.append, priority, priority)
     kernel.at(5, seen.append, "second", SYSTEM)
@@ -98,7 +101,8 @@ def test_the_past_is_refused():
 
 def test_until_is_exclusive_and_can_be_continued():
     """Entries at the end stay for the next call."""
-    kernel, seen = Kernel(0), []
+    kernel = Kernel(0)
+    seen: list[Any] = []
     kernel.at(10, seen.append, 10)
     kernel.run(until=10)
     assert seen == []
@@ -160,7 +164,8 @@ def test_exception_of_a_process_arrives_as_it_was_raised():
 @given(st.lists(st.tuples(st.integers(0, 20), st.sampled_from([SYSTEM, ARRIVAL, WAKE]))))
 def test_entries_run_in_order_of_time_priority_and_scheduling(plan):
     """The order is total: (time, priority, order of scheduling)."""
-    kernel, seen = Kernel(0), []
+    kernel = Kernel(0)
+    seen: list[Any] = []
     for i, (time_ns, priority) in enumerate(plan):
         kernel.at(time_ns, seen.append, (time_ns, priority, i), priority)
     kernel.run()
