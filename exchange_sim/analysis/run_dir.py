@@ -208,12 +208,7 @@ def _parse_manifest(path: Path, content: dict[str, Any]) -> tuple[Manifest, dict
     try:
         manifest = converter.structure(own, Manifest)
         files = converter.structure(content.get("files"), dict[str, str])
-    except (
-        cattrs.BaseValidationError,
-        cattrs.StructureHandlerNotFoundError,
-        ValueError,
-        TypeError,
-    ):
+    except (cattrs.BaseValidationError, AttributeError, TypeError, ValueError):
         raise RunCorrupt(f"{path}: does not have the fields of a manifest") from None
     # cattrs converts where it can; a manifest must already be what it says.
     if attrs.asdict(manifest) != own or files != content.get("files"):
