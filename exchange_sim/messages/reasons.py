@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class RejectReason(IntEnum):
-    """Why a command was refused.  Checks run in numerical order of their hundreds."""
+    """Why a command was refused.  Checks run in numerical order of their hundreds, money last."""
 
     UNKNOWN_ACCOUNT = 101
     UNKNOWN_INSTRUMENT = 102
@@ -20,6 +20,7 @@ class RejectReason(IntEnum):
     OUTBOX_FULL = 106
     SESSION_DISABLED = 107
     VENUE_DOWN = 108
+    UNKNOWN_VENUE = 109
 
     INSTRUMENT_HALTED = 201
     CANCEL_ONLY = 202
@@ -85,6 +86,7 @@ class CancelReason(IntEnum):
     DISCONNECT = 13
     INSUFFICIENT_FUNDS = 14
     AUCTION = 15
+    POST_ONLY = 16
 
 
 class PostingKind(IntEnum):

@@ -46,8 +46,9 @@ class Position:
 class Account:
     """One account of one owner at one venue.
 
-    ``order_margin`` (numeraire units) is held for open orders that could open or enlarge a
-    position; ``available`` is what new orders may still use, valid while ``stale`` is False.
+    ``order_margin`` (numeraire units) is held for open orders of perpetuals; ``available`` is
+    equity less initial margin, valid at the marks of ``band_epoch`` while ``stale`` is False and
+    only a lower bound while ``loose`` is True.  ``hold_ppm`` is the higher of the two fee rates.
     ``loans`` holds liabilities in units; ``auto_loans`` is the part that the venue lent by itself
     to cover a shortfall.
     """
@@ -58,9 +59,11 @@ class Account:
         "band",
         "band_epoch",
         "fee_tier",
+        "hold_ppm",
         "id",
         "liquidating",
         "loans",
+        "loose",
         "maker_ppm",
         "mode",
         "order_margin",
@@ -84,6 +87,7 @@ class Account:
         self.fee_tier = fee_tier
         self.maker_ppm = maker
         self.taker_ppm = taker
+        self.hold_ppm = max(maker, taker)
         self.orders: dict[int, Order] = {}
         self.positions: dict[int, Position] = {}
         self.loans: dict[int, int] = {}
@@ -91,6 +95,7 @@ class Account:
         self.order_margin = 0
         self.available = 0
         self.stale = True
+        self.loose = False
         self.band = 0
         self.band_epoch = -1
         self.liquidating = False

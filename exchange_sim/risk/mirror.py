@@ -30,6 +30,8 @@ RELATIVE_ERROR = 1e-9
 matters."""
 ABSOLUTE_ERROR = 128.0
 """Smallest units: the exact calculation rounds each of its terms against the account."""
+ROUNDED_TERMS = 8.0
+"""Roundings per asset or position, times a threshold below two."""
 
 
 @attrs.define
@@ -106,6 +108,8 @@ class Mirror:
         self.accounts: list[int] = []
         self.cash: Floats = np.zeros(64, dtype=np.float64)
         self.loan: Floats = np.zeros(64, dtype=np.float64)
+        self.edge: Floats = np.ones(64, dtype=np.float64)
+        self.slack = ABSOLUTE_ERROR + ROUNDED_TERMS * (asset_count + len(perpetuals))
         self.held = _Rows(2)
         self.positions = _Rows(2)
         self._known: list[tuple[list[int], list[int]]] = []
@@ -116,14 +120,19 @@ class Mirror:
         net: Sequence[int],
         loans: dict[int, int],
         positions: dict[int, Any],
+        edge_ppm: int = PPM,
     ) -> None:
-        """Copy one account: ``net`` is wallet less loans per asset.  O(assets + positions)."""
+        """Copy one account: ``net`` is wallet less loans per asset.  O(assets + positions).
+
+        ``edge_ppm`` is the ratio of equity to maintenance below which ``at_risk`` names it.
+        """
         k = self.local.get(account)
         if k is None:
             k = self._add(account)
         old_assets, old_positions = self._known[k]
         self.cash[k] = net[self.numeraire]
         self.loan[k] = loans.get(self.numeraire, 0)
+        self.edge[k] = edge_ppm / PPM
         assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
         for asset in assets:
             self.held.put(k, asset, (net[asset], loans.get(asset, 0)))
@@ -148,6 +157,7 @@ class Mirror:
         if k == len(self.cash):
             self.cash = np.concatenate([self.cash, np.zeros_like(self.cash)])
             self.loan = np.concatenate([self.loan, np.zeros_like(self.loan)])
+            self.edge = np.concatenate([self.edge, np.ones_like(self.edge)])
         return k
 
     def screen(self, asset_prices: Floats, marks: Floats) -> Screening:
@@ -181,7 +191,21 @@ class Mirror:
         maintenance += _sum_by(owner, loan * self.loan_mmr, n)
         return Screening(np.array(self.accounts, dtype=np.int64), equity, maintenance, gross)
 
-    def adl_order(self, instrument: int, sign: int, mark: float) -> list[int]:
+    def at_risk(
+        self, asset_prices: Sequence[int], price_scales: Sequence[int], marks_micro: Sequence[int]
+    ) -> list[int]:
+        """Accounts that may be at or below their edge, in the order of the mirror.  O(rows)."""
+        n = len(self.accounts)
+        if not n:
+            return []
+        prices = np.array([p / s for p, s in zip(asset_prices, price_scales, strict=True)])
+        marks = np.array([mark / PPM for mark in marks_micro])
+        found = below(self.screen(prices, marks), self.edge[:n], self.slack)
+        return [self.accounts[k] for k in found.tolist()]
+
+    def adl_order(
+        self, instrument: int, sign: int, mark: float, one_unit: float = 1.0
+    ) -> list[int]:
         """Accounts that hold ``sign`` (1 long, -1 short) in profit, highest ADL rank first.
 
         The rank is Binance's LeveragePnL in floats (``risk.adl.adl_rank`` is the exact form): the
@@ -196,8 +220,10 @@ class Mirror:
         rows, value, profit = rows[keep], value[keep], profit[keep]
         owner = self.positions.owner[rows]
         maintenance = (self._mmr[slot] * np.abs(value)[:, None] - self._cum[slot]).max(axis=1)
-        wallet = np.maximum(self.cash[owner], 1.0)
-        rank = profit / wallet * maintenance / np.maximum(wallet + profit, 1.0)
+        wallet = self.cash[owner]
+        equity = wallet + profit
+        rank = profit / np.maximum(wallet, one_unit) * maintenance / np.maximum(equity, 1.0)
+        rank[equity <= 0] = 0.0
         order = np.lexsort((owner, -rank))
         return [self.accounts[k] for k in owner[order].tolist()]
 
@@ -213,9 +239,14 @@ def _haircut(value: Floats, ratio: Floats, offset: Floats) -> Floats:
     return np.where(value > 0, counted, value)
 
 
-def below(screening: Screening, threshold: Floats | float) -> Ints:
-    """Mirror indexes whose equity may be at or below ``threshold`` times maintenance."""
-    tolerance = RELATIVE_ERROR * screening.gross + ABSOLUTE_ERROR
+def below(
+    screening: Screening, threshold: Floats | float, slack: float = ABSOLUTE_ERROR
+) -> Ints:
+    """Mirror indexes whose equity may be at or below ``threshold`` times maintenance.
+
+    ``slack`` (smallest units) covers the rounding of the exact calculation.
+    """
+    tolerance = RELATIVE_ERROR * screening.gross + slack
     at_risk = (screening.maintenance > 0) | (screening.equity < tolerance)
     under = screening.equity - threshold * screening.maintenance <= tolerance
     return np.nonzero(at_risk & under)[0]

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exchange_sim.limits import INT64_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
 from exchange_sim.units import PPM
 from exchange_sim.world.adl import post_pnl
-from exchange_sim.world.margin import asset_value, available_margin
-from exchange_sim.world.settlement import change_position, repay_loan
+from exchange_sim.world.margin import (
+    affordable,
+    asset_value,
+    collateral_change,
+    exposed,
+    position_value,
+)
+from exchange_sim.world.settlement import change_position, repay_loan, trim_reduce_only
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -17,6 +24,10 @@ if TYPE_CHECKING:
 Command = tuple[int, ...]
 R = RejectReason
 EXTERNAL = 0
+NOTIONAL_MAX = INT64_MAX // 4
+"""Bounds the positions and the cash that are there from the start, so that sums stay in 64 bits."""
+LOAN_ROUNDING = 2
+"""Units by which rounding may make a loan dearer than computed from its amount alone."""
 
 
 def refuse(w: World, c: Command, reason: int) -> None:
@@ -65,10 +76,13 @@ def deposit(w: World, c: Command) -> None:
     _, _, account_id, asset, amount = c
     account = user_account(w, c, account_id)
     if account is None or not _amount_ok(w, c, asset, amount):
-        return
+        return None
+    if amount - w.ledger.posted[EXTERNAL][asset] > NOTIONAL_MAX:
+        return refuse(w, c, R.BAD_AMOUNT)
     w.ledger.post(asset, EXTERNAL, account_id, amount)
     w.out.append((10, asset, EXTERNAL, account_id, amount, int(PostingKind.DEPOSIT)))
     touch(w, account)
+    return None
 
 
 def withdraw(w: World, c: Command) -> None:
@@ -83,6 +97,7 @@ def withdraw(w: World, c: Command) -> None:
     w.ledger.post(asset, account_id, EXTERNAL, amount)
     w.out.append((10, asset, account_id, EXTERNAL, amount, int(PostingKind.WITHDRAWAL)))
     touch(w, account)
+    return None
 
 
 def may_leave(w: World, account: Account, asset: int, amount: int) -> int:
@@ -91,15 +106,19 @@ def may_leave(w: World, account: Account, asset: int, amount: int) -> int:
         return R.ACCOUNT_IN_LIQUIDATION
     if w.ledger.free(account.id, asset) < amount:
         return R.INSUFFICIENT_BALANCE
-    if account.mode != CASH and (account.positions or account.loans):
-        value = -asset_value(w, account.venue, asset, -amount)
-        if value > available_margin(w, account):
+    if account.mode != CASH and exposed(account):
+        need = -collateral_change(w, account, asset, -amount)
+        if need > 0 and not affordable(w, account, need):
             return R.INSUFFICIENT_MARGIN
     return 0
 
 
 def borrow(w: World, c: Command) -> None:
-    """Lend from the venue's margin pool against the account's free margin."""
+    """Lend from the venue's margin pool against the account's free margin.
+
+    Cash and debt cancel out in the equity; what is done with the cash is checked when it is done.
+    Only what the liquidation engine could buy back is lent.
+    """
     _, _, account_id, asset, amount = c
     account = user_account(w, c, account_id)
     if account is None or not _amount_ok(w, c, asset, amount):
@@ -109,13 +128,13 @@ def borrow(w: World, c: Command) -> None:
         return refuse(w, c, R.BORROW_LIMIT)
     if account.liquidating:
         return refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
+    if asset != venue.numeraire and asset not in venue.spot_of:
+        return refuse(w, c, R.NOT_COLLATERAL)
     if venue.lent[asset] + amount > venue.spec.margin_pool.get(asset, 0):
         return refuse(w, c, R.POOL_EMPTY)
     value = -asset_value(w, venue.id, asset, -amount)
-    table = venue.spec.collateral.get(asset)
-    counted = min(r for _, r in table.tiers) * value // PPM if table else 0
-    need = value - counted - -value * venue.spec.loan_imr_ppm // PPM
-    if need > available_margin(w, account):
+    need = -(-value * venue.spec.loan_imr_ppm // PPM) + LOAN_ROUNDING
+    if not affordable(w, account, need):
         return refuse(w, c, R.INSUFFICIENT_MARGIN)
     w.ledger.post(asset, venue.pool, account_id, amount)
     account.loans[asset] = account.loans.get(asset, 0) + amount
@@ -149,10 +168,12 @@ def open_position(w: World, c: Command) -> None:
     buyer, seller = user_account(w, c, long_id), user_account(w, c, short_id)
     if buyer is None or seller is None:
         return None
-    bad = not 0 <= instrument < len(w.instruments) or w.brackets[instrument] is None
-    if bad or price <= 0 or qty <= 0 or buyer is seller:
-        return refuse(w, c, R.MALFORMED)
+    if not 0 <= instrument < len(w.instruments) or w.brackets[instrument] is None:
+        return refuse(w, c, R.UNKNOWN_INSTRUMENT)
     inst = w.instruments[instrument]
+    sane = 0 < price <= PRICE_TICKS_MAX and 0 < qty <= QTY_LOTS_MAX
+    if not sane or buyer is seller or price * qty * inst.unit_value > NOTIONAL_MAX:
+        return refuse(w, c, R.MALFORMED)
     if buyer.venue != inst.venue or seller.venue != inst.venue:
         return refuse(w, c, R.WRONG_VENUE)
     if CASH in (buyer.mode, seller.mode):
@@ -164,11 +185,16 @@ def open_position(w: World, c: Command) -> None:
         if pnl:
             post_pnl(w, account, instrument, pnl, PostingKind.GENESIS)
         touch(w, account)
+        if account.reduce_only_orders:
+            trim_reduce_only(w, account, instrument)
     return None
 
 
 def set_leverage(w: World, c: Command) -> None:
-    """Choose the leverage of an account in a perpetual; refused while orders are open in it."""
+    """Choose the leverage of an account in a perpetual; refused while orders are open in it.
+
+    Less leverage needs more initial margin for what is held, which must be there.
+    """
     _, _, account_id, instrument, leverage = c
     account = user_account(w, c, account_id)
     if account is None:
@@ -182,6 +208,12 @@ def set_leverage(w: World, c: Command) -> None:
     if any(order.instrument == instrument for order in account.orders.values()):
         return refuse(w, c, R.INVALID_COMBINATION)
     position = account.positions.get(instrument)
+    if position is not None and position.qty:
+        value = abs(position_value(w, instrument, position))
+        before = position.leverage or w.specs[instrument].default_leverage
+        need = table.initial(value, leverage) - table.initial(value, before)
+        if need > 0 and not affordable(w, account, need):
+            return refuse(w, c, R.INSUFFICIENT_MARGIN)
     if position is None:
         position = account.positions[instrument] = Position()
         w.holders[instrument][account_id] = None

@@ -3,7 +3,8 @@
 Used only when the insurance fund cannot carry a position (``world.takeover``).  Candidates are
 ranked by leveraged profit (``risk.adl``), their orders in the instrument are cancelled, and both
 sides are settled at one price without fees: the bankruptcy price of the bankrupt account, so that
-its deficit is paid out of the winners' profit.
+its deficit is paid out of the winners' profit.  ADL takes profit only: who would lose at that price
+is passed over.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from exchange_sim.model.account import Account
 from exchange_sim.risk import adl as rules
 from exchange_sim.units import PPM
 from exchange_sim.world import orders
-from exchange_sim.world.settlement import change_position, cover_shortfall, trim_reduce_only
+from exchange_sim.world.settlement import change_position, cover_shortfall
+from exchange_sim.world.venue import refresh_mirror
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -36,7 +38,8 @@ def deleverage(
     """
     position = bankrupt.positions[instrument]
     sign = -1 if position.qty > 0 else 1
-    candidates = _candidates(w, venue, bankrupt, instrument, sign, qty)
+    refresh_mirror(w, venue)
+    candidates = _candidates(w, venue, bankrupt, instrument, sign, qty, price_micro)
     rule = rules.ADL_RULES[venue.spec.adl_rule]
     ranks = {c.account: c.rank for c in candidates}
     closed = 0
@@ -51,9 +54,15 @@ def deleverage(
 
 
 def _candidates(
-    w: World, venue: VenueState, bankrupt: Account, instrument: int, sign: int, qty: int
+    w: World,
+    venue: VenueState,
+    bankrupt: Account,
+    instrument: int,
+    sign: int,
+    qty: int,
+    price_micro: int,
 ) -> list[rules.AdlCandidate]:
-    """Profitable holders of the other side, exactly ranked.
+    """Holders of the other side that profit at the mark and at the price of the ADL, ranked.
 
     The production queue never looks further than the quantity it needs, so only the top of the
     float order is ranked exactly (with half as much again in reserve); the other rules see
@@ -66,7 +75,7 @@ def _candidates(
     found: list[rules.AdlCandidate] = []
     covered = 0
     short_list = venue.spec.adl_rule == "production_queue"
-    for account_id in venue.mirror.adl_order(instrument, sign, mark / PPM):
+    for account_id in venue.mirror.adl_order(instrument, sign, mark / PPM, one):
         account = w.accounts[account_id]
         position = account.positions.get(instrument)
         if position is None or position.qty * sign <= 0 or account.liquidating:
@@ -75,7 +84,8 @@ def _candidates(
             continue
         value = position.qty * mark * inst.unit_value // PPM
         profit = value - position.entry_notional
-        if profit <= 0:
+        at_price = position.qty * price_micro * inst.unit_value // PPM
+        if profit <= 0 or at_price < position.entry_notional:
             continue
         wallet = w.ledger.posted[account_id][inst.quote] - account.loans.get(inst.quote, 0)
         rank = rules.adl_rank(profit, wallet, table.maintenance(abs(value)), one)
@@ -101,8 +111,6 @@ def _close_against(
     )
     post_pnl(w, victim, instrument, victim_pnl, PostingKind.ADL)
     post_pnl(w, bankrupt, instrument, bankrupt_pnl, PostingKind.ADL)
-    if victim.reduce_only_orders:
-        trim_reduce_only(w, victim, instrument)
 
 
 def post_pnl(w: World, account: Account, instrument: int, pnl: int, kind: PostingKind) -> None:

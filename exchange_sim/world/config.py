@@ -46,8 +46,8 @@ class InstrumentSpec:
     ``index_sources`` ((instrument id, weight) pairs) and ``default_leverage`` are for perpetuals.
     ``market_take_bound_ppm`` limits how far from the mark a market order may trade (0: no limit);
     ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may;
-    ``liquidation_slice`` is the quote value that the engine may send per tick, ``takeover_limit``
-    the quote value of taken-over positions beyond which they go to ADL.
+    ``liquidation_slice`` is the quote value that the engine may send per tick (0: no limit),
+    ``takeover_limit`` the quote value of taken-over positions beyond which they go to ADL.
     """
 
     instrument: Instrument

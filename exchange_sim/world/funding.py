@@ -14,9 +14,9 @@ from exchange_sim.risk import funding as rules
 from exchange_sim.units import NANOS_PER_HOUR
 from exchange_sim.world.margin import position_value
 from exchange_sim.world.settlement import cover_shortfall
+from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
-    from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
 
 FUNDING, INTEREST = int(PostingKind.FUNDING), int(PostingKind.INTEREST)
@@ -25,7 +25,9 @@ PPB = 1_000_000_000
 
 def apply_funding(w: World, c: tuple[int, ...]) -> None:
     """Settle every perpetual of a venue at its rate, through the instrument's clearing account."""
-    venue = w.venues[c[2]]
+    venue = known_venue(w, c)
+    if venue is None:
+        return
     hours = max(1, venue.spec.funding_interval_ns // NANOS_PER_HOUR)
     for instrument in venue.perps:
         average = venue.premiums[instrument]
@@ -35,10 +37,10 @@ def apply_funding(w: World, c: tuple[int, ...]) -> None:
         rate = rules.funding_rate(average.mean(), interval_hours=hours, cap=cap)
         average.reset()
         venue.last_funding_ppb[instrument] = rate
-        _settle(w, venue, instrument, rate)
+        _settle(w, instrument, rate)
 
 
-def _settle(w: World, venue: VenueState, instrument: int, rate_ppb: int) -> None:
+def _settle(w: World, instrument: int, rate_ppb: int) -> None:
     """Payers first, then receivers, in the order of account ids."""
     asset, clearing = w.instruments[instrument].quote, w.clearing[instrument]
     flows = []
@@ -55,9 +57,9 @@ def _settle(w: World, venue: VenueState, instrument: int, rate_ppb: int) -> None
     left = paid
     for account_id, flow in flows:
         if flow > 0:
-            flow = min(flow, left)
-            left -= flow
-            _flow(w, account_id, clearing, asset, flow)
+            received = min(flow, left)
+            left -= received
+            _flow(w, account_id, clearing, asset, received)
     if left:
         w.ledger.post(asset, clearing, 2, left)
         w.out.append((10, asset, clearing, 2, left, int(PostingKind.DUST)))
@@ -82,7 +84,9 @@ def _flow(w: World, account_id: int, clearing: int, asset: int, flow: int) -> No
 
 def accrue_interest(w: World, c: tuple[int, ...]) -> None:
     """Add interest for the time since the last accrual to every loan of a venue."""
-    venue = w.venues[c[2]]
+    venue = known_venue(w, c)
+    if venue is None:
+        return
     elapsed = w.time_ns - venue.last_interest_ns
     venue.last_interest_ns = w.time_ns
     if elapsed <= 0:

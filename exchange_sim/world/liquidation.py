@@ -14,7 +14,8 @@ most
 4. positions are reduced, the one with the largest maintenance margin first.
 
 A portfolio account is liquidated to the end; a cross-margin account stops as soon as its equity
-covers its maintenance margin again.  Equity at or below zero goes to ``world.takeover``.
+covers its maintenance margin again.  An account whose net worth, without haircuts, is at or below
+zero goes to ``world.takeover``.
 
 Simplifications
 ---------------
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange_sim.limits import LIQUIDATION_STEPS_MAX
+from exchange_sim.limits import INT64_MAX, LIQUIDATION_STEPS_MAX
 from exchange_sim.messages.reasons import (
     CancelReason,
     LiquidationAction,
@@ -41,8 +42,9 @@ from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
 from exchange_sim.world import orders, takeover
-from exchange_sim.world.margin import asset_value, position_value, requirements
+from exchange_sim.world.margin import asset_value, net_worth, position_value, requirements
 from exchange_sim.world.settlement import repay_loan
+from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -87,23 +89,19 @@ def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
     """One slot of the engine: budgets are renewed and every queued account may act once, in
     order.
     """
-    venue = w.venues[c[2]]
+    venue = known_venue(w, c)
+    if venue is None:
+        return
     for instrument in (*venue.perps, *venue.spots):
-        venue.budget[instrument] = w.specs[instrument].liquidation_slice
+        venue.budget[instrument] = w.specs[instrument].liquidation_slice or INT64_MAX
     if venue.takeover_busy:
-        keeper = w.accounts[venue.takeover]
-        _act(w, venue, keeper, 0, 0)
+        _act(w, venue, w.accounts[venue.takeover], 0, 0)
         takeover.sweep(w, venue)
     for _ in range(len(venue.queue)):
         account_id = venue.queue.popleft()
         account = w.accounts[account_id]
         if _blocked(venue, account) or not _work(w, venue, account):
             venue.queue.append(account_id)
-
-
-def sweep_takeover(w: World, venue: VenueState) -> None:
-    """Let the takeover account settle with the insurance fund when it is flat."""
-    takeover.sweep(w, venue)
 
 
 def _blocked(venue: VenueState, account: Account) -> bool:
@@ -124,10 +122,11 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
     if account.mode == CROSS and equity >= maintenance and equity > 0:
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)
     steps = venue.steps[account.id] = venue.steps.get(account.id, 0) + 1
-    if equity <= 0 or steps > LIQUIDATION_STEPS_MAX:
-        takeover.resolve_bankrupt(w, venue, account, equity)
-        outcome = LiquidationOutcome.BANKRUPT if equity < 0 else LiquidationOutcome.TAKEN_OVER
-        return _end(w, venue, account, outcome, equity, maintenance)
+    worth = equity if equity > 0 else net_worth(w, account)
+    if worth <= 0 or steps > LIQUIDATION_STEPS_MAX:
+        takeover.resolve_bankrupt(w, venue, account, worth)
+        outcome = LiquidationOutcome.BANKRUPT if worth < 0 else LiquidationOutcome.TAKEN_OVER
+        return _end(w, venue, account, outcome, worth, maintenance)
     _act(w, venue, account, equity, maintenance)
     equity, _, maintenance = requirements(w, account)
     if not account.loans and not any(p.qty for p in account.positions.values()):
@@ -150,7 +149,8 @@ def _end(
 def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance: int) -> None:
     """Repay, sell, reduce: everything that this slot's budget allows for one account."""
     _repay_from_cash(w, venue, account)
-    if account.loans and (venue.spec.collateral_sale or not account.positions):
+    flat = not any(position.qty for position in account.positions.values())
+    if account.owner < 0 or (account.loans and (venue.spec.collateral_sale or flat)):
         _sell_assets(w, venue, account)
         _repay_from_cash(w, venue, account)
     ranked = sorted(
@@ -198,14 +198,18 @@ def _buy_liability(w: World, venue: VenueState, account: Account, asset: int, ow
     cash = w.ledger.free(account.id, venue.numeraire) * PPM // (PPM + account.taker_ppm)
     qty = min(-(-owed // inst.lot_units), cash // unit, venue.budget[instrument] // unit)
     if qty > 0:
-        value = _send(w, venue, account, inst, BUY, limit, qty)
-        w.out.append((32, account.id, int(LiquidationAction.BUY_LIABILITY), instrument, qty, value))
+        _send(w, venue, account, inst, BUY, limit, qty, LiquidationAction.BUY_LIABILITY)
 
 
 def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
-    """Sell liquid assets until the loans are covered, most releasable collateral first."""
-    owed = sum(-asset_value(w, venue.id, a, -x) for a, x in account.loans.items())
-    owed -= w.ledger.free(account.id, venue.numeraire)
+    """Sell liquid assets until the loans are covered, most releasable collateral first.
+
+    The takeover account sells everything that it holds.
+    """
+    owed = INT64_MAX
+    if account.owner >= 0:
+        owed = sum(-asset_value(w, venue.id, a, -x) for a, x in account.loans.items())
+        owed -= w.ledger.free(account.id, venue.numeraire)
     ranked = []
     for asset, instrument in venue.spot_of.items():
         lots = w.ledger.free(account.id, asset) // w.instruments[instrument].lot_units
@@ -222,9 +226,7 @@ def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
         qty = min(lots, venue.budget[instrument] // unit, -(-owed // unit) + 1)
         if qty <= 0:
             continue
-        value = _send(w, venue, account, inst, SELL, limit, qty)
-        w.out.append((32, account.id, int(LiquidationAction.SELL_ASSET), instrument, qty, value))
-        owed -= value
+        owed -= _send(w, venue, account, inst, SELL, limit, qty, LiquidationAction.SELL_ASSET)
 
 
 def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:
@@ -232,7 +234,7 @@ def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: 
     take.
     """
     inst, book = w.instruments[instrument], w.engines[instrument].book
-    _, total = book.cost(BUY, lots, _collar(w, instrument, SELL))
+    _, total = book.cost(SELL, lots, _collar(w, instrument, SELL))
     table = venue.spec.collateral.get(asset)
     return total * inst.unit_value * (table.tiers[0][1] if table else 0) // PPM
 
@@ -260,22 +262,16 @@ def _reduction(w: World, account: Account, instrument: int, equity: int, mainten
 def reduce_position(
     w: World, venue: VenueState, account: Account, instrument: int, qty: int
 ) -> None:
-    """Send one IOC order that closes up to ``qty`` lots within budget, and charge the liquidation
-    fee.
-    """
+    """Send one IOC order that closes up to ``qty`` lots within budget, and charge the fee."""
     inst = w.instruments[instrument]
     position = account.positions[instrument]
     side = SELL if position.qty > 0 else BUY
     limit = _collar(w, instrument, side)
     unit = limit * inst.unit_value
     qty = min(qty, max(1, venue.budget[instrument] // unit))
-    value = _send(w, venue, account, inst, side, limit, qty)
-    if value:
-        w.out.append(
-            (32, account.id, int(LiquidationAction.REDUCE_POSITION), instrument, qty, value)
-        )
-        if account.owner >= 0:
-            _charge_fee(w, venue, account, value)
+    value = _send(w, venue, account, inst, side, limit, qty, LiquidationAction.REDUCE_POSITION)
+    if value and account.owner >= 0:
+        _charge_fee(w, venue, account, value)
 
 
 def _charge_fee(w: World, venue: VenueState, account: Account, value: int) -> None:
@@ -307,9 +303,16 @@ def _collar(w: World, instrument: int, side: int) -> int:
 
 
 def _send(
-    w: World, venue: VenueState, account: Account, inst: Instrument, side: int, limit: int, qty: int
+    w: World,
+    venue: VenueState,
+    account: Account,
+    inst: Instrument,
+    side: int,
+    limit: int,
+    qty: int,
+    action: LiquidationAction,
 ) -> int:
-    """Enter a liquidation order and return the quote value that it traded.
+    """Enter a liquidation order, record the step and return the quote value that it traded.
 
     An order that could not trade completely has emptied the book inside its collar, so the
     instrument's budget of this slot ends with it.
@@ -324,15 +327,14 @@ def _send(
     w.next_order_id += 1
     account.orders[order.client_order_id] = order
     w.out.append(
-        (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, IOC, limit, qty,
-         0, 0, FLAG_LIQUIDATION)
+        (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, IOC, limit,
+         qty, 0, 0, FLAG_LIQUIDATION)
     )  # fmt: skip
     start = len(w.out)
     orders.execute(w, w.engines[inst.id], inst, account, order)
-    traded = sum(
-        event[11] for event in w.out[start:] if event[0] == 6 and event[7] == order.order_id
-    )
-    venue.budget[inst.id] -= traded
-    if order.qty and any(e[0] == 3 and e[1] == order.order_id for e in w.out[start:]):
-        venue.budget[inst.id] = 0
-    return traded
+    fills = [e for e in w.out[start:] if e[0] == 6 and e[7] == order.order_id]
+    lots, value = sum(fill[4] for fill in fills), sum(fill[11] for fill in fills)
+    venue.budget[inst.id] = venue.budget[inst.id] - value if lots == qty else 0
+    if lots:
+        w.out.append((32, account.id, int(action), inst.id, lots, value))
+    return value

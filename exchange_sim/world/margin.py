@@ -1,7 +1,7 @@
 """Margin of one account, exactly: collateral with haircuts, positions at mark, loans.
 
-    equity      = SUM over assets of min(c(v), v)   with v = (wallet + unrealized PnL - loan) *
-    price maintenance = SUM of bracket maintenance of positions + loan value * loan_mmr
+    equity      = SUM over assets of min(c(v), v), v = (wallet + unrealized PnL - loan) * price
+    maintenance = SUM of bracket maintenance of positions + loan value * loan_mmr
     initial     = SUM of position notional / leverage     + loan value * loan_imr
     uniMMR      = equity / maintenance
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exchange_sim.messages.reasons import MarginBand
-from exchange_sim.model.account import CASH, Account, Position
+from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.units import PPM
 
@@ -46,51 +46,93 @@ def position_value(w: World, instrument: int, position: Position) -> int:
 
 
 def asset_value(w: World, venue: int, asset: int, amount: int) -> int:
-    """Value of ``amount`` units at the venue's collateral price, rounded down; negative stays
-    negative.
-    """
-    price = w.venues[venue].asset_prices[asset]
-    return amount * price // (w.config.assets[asset].asset.scale * PRICE_SCALE)
+    """Value of ``amount`` units at the venue's collateral price, rounded down."""
+    return amount * w.venues[venue].asset_prices[asset] // w.price_scales[asset]
+
+
+def holdings(w: World, account: Account) -> list[int]:
+    """Net amount of every asset: wallet, less loans, plus unrealized PnL in its quote asset."""
+    net = list(w.ledger.posted[account.id])
+    for instrument, position in account.positions.items():
+        if position.qty:
+            value = position_value(w, instrument, position)
+            net[w.instruments[instrument].quote] += value - position.entry_notional
+    for asset, loan in account.loans.items():
+        net[asset] -= loan
+    return net
 
 
 def requirements(w: World, account: Account) -> tuple[int, int, int]:
-    """Equity, initial and maintenance margin in numeraire units, exactly.  O(assets +
-    positions).
+    """Equity, initial and maintenance margin in numeraire units, exactly.
+
+    O(assets + positions).
     """
     venue = w.venues[account.venue]
-    spec = venue.spec
+    spec, prices = venue.spec, venue.asset_prices
     net = list(w.ledger.posted[account.id])
     initial = maintenance = 0
     for instrument, position in account.positions.items():
+        qty = position.qty
+        if not qty:
+            continue
         inst = w.instruments[instrument]
-        value = position.qty * w.marks[instrument] * inst.unit_value // PRICE_SCALE
+        value = qty * w.marks[instrument] * inst.unit_value // PRICE_SCALE
         net[inst.quote] += value - position.entry_notional
         table = w.brackets[instrument]
         assert table is not None
-        notional = value if value >= 0 else -value
-        in_quote = table.maintenance(notional)
+        notional = abs(value)
+        maintenance += table.maintenance(notional)
         leverage = position.leverage or w.specs[instrument].default_leverage
-        im_quote = table.initial(notional, leverage)
-        if inst.quote != venue.numeraire:
-            in_quote = -asset_value(w, venue.id, inst.quote, -in_quote)
-            im_quote = -asset_value(w, venue.id, inst.quote, -im_quote)
-        maintenance += in_quote
-        initial += im_quote
+        initial += table.initial(notional, leverage)
     for asset, loan in account.loans.items():
         net[asset] -= loan
         owed = -asset_value(w, venue.id, asset, -loan)
         maintenance -= -owed * spec.loan_mmr_ppm // PPM
         initial -= -owed * spec.loan_imr_ppm // PPM
     equity = 0
+    scales, collateral = w.price_scales, spec.collateral
     for asset, amount in enumerate(net):
         if amount:
-            value = asset_value(w, venue.id, asset, amount)
-            table_c = spec.collateral.get(asset)
+            value = amount * prices[asset] // scales[asset]
             if value < 0:
                 equity += value
-            elif table_c is not None:
-                equity += table_c.value(value)
+            elif asset in collateral:
+                equity += collateral[asset].value(value)
     return equity, initial, maintenance
+
+
+def net_worth(w: World, account: Account) -> int:
+    """What an account would be worth if everything were sold at its price: no haircuts."""
+    return sum(
+        asset_value(w, account.venue, asset, amount)
+        for asset, amount in enumerate(holdings(w, account))
+        if amount
+    )
+
+
+def collateral_change(
+    w: World, account: Account, asset: int, change: int, other: int = -1, other_change: int = 0
+) -> int:
+    """By how much equity changes when holdings of one or two assets do, rounded down."""
+    net, collateral = holdings(w, account), w.venues[account.venue].spec.collateral
+    total = 0
+    for kind, delta in ((asset, change), (other, other_change)):
+        if kind < 0:
+            continue
+        for sign, amount in ((1, net[kind] + delta), (-1, net[kind])):
+            value = asset_value(w, account.venue, kind, amount)
+            if value < 0:
+                total += sign * value
+            elif kind in collateral:
+                total += sign * collateral[kind].value(value)
+    return total
+
+
+def exposed(account: Account) -> bool:
+    """Whether an account owes anything or could: positions, loans or orders that hold margin."""
+    if account.loans or account.order_margin:
+        return True
+    return any(position.qty for position in account.positions.values())
 
 
 def margin_state(w: World, account: Account) -> MarginState:
@@ -103,25 +145,36 @@ def margin_state(w: World, account: Account) -> MarginState:
 
 
 def liquidatable(w: World, account: Account, equity: int, maintenance: int) -> bool:
-    """Whether the venue liquidates: uniMMR in the liquidation band, or equity under maintenance."""
-    if maintenance <= 0 and equity >= 0:
+    """Whether the venue liquidates.
+
+    A unified account at a uniMMR in the liquidation band, a cross-margin account with equity under
+    its maintenance margin, a cash account never.
+    """
+    if account.mode == CASH or (maintenance <= 0 and equity >= 0):
         return False
-    if account.mode == CASH:
-        return False
-    edge = w.venues[account.venue].spec.bands[2] if account.mode == 1 else PPM
-    if account.mode == 1:
-        return equity * PPM <= maintenance * edge
+    if account.mode == PORTFOLIO:
+        return equity * PPM <= maintenance * w.venues[account.venue].spec.bands[2]
     return equity < maintenance
 
 
 def available_margin(w: World, account: Account) -> int:
-    """What new orders may use, exact at the current marks; cached until marks or holdings
-    change.
-    """
-    venue = w.venues[account.venue]
-    if account.stale or account.band_epoch != venue.mark_epoch:
-        equity, initial, _ = requirements(w, account)
-        account.available = equity - initial
-        account.stale = False
-        account.band_epoch = venue.mark_epoch
+    """What new orders may use, exact at the current marks."""
+    equity, initial, _ = requirements(w, account)
+    account.available = equity - initial
+    account.stale = account.loose = False
+    account.band_epoch = w.venues[account.venue].mark_epoch
     return account.available - account.order_margin
+
+
+def affordable(w: World, account: Account, need: int) -> bool:
+    """Whether ``need`` fits into the available margin: exact, without always computing it.
+
+    After fills ``account.available`` is a lower bound (``loose``).  Only a need that does not fit
+    into the bound makes the exact figure necessary.
+    """
+    if not account.stale and account.band_epoch == w.venues[account.venue].mark_epoch:
+        if need <= account.available - account.order_margin:
+            return True
+        if not account.loose:
+            return False
+    return need <= available_margin(w, account)

@@ -1,5 +1,4 @@
-"""Prices of a venue: what collateral is worth, the index and mark of each perpetual, and the
-screening.
+"""Prices of a venue: what collateral is worth, and the index and mark of each perpetual.
 
 ``update_marks`` is a command like any other.  It samples the books at this instant, so a thin book
 moves the mark and the collateral price, and through them the liquidations: nothing here is given
@@ -14,17 +13,12 @@ from __future__ import annotations
 from math import gcd
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from exchange_sim.model.account import CASH, PORTFOLIO
 from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.risk import funding as funding_rules
 from exchange_sim.risk.marks import MICRO, index_price, mark_price, median3, price_1
-from exchange_sim.risk.mirror import below
-from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.units import NANOS_PER_S, PPM, scale_exact
-from exchange_sim.world import liquidation, orders
-from exchange_sim.world.margin import liquidatable, requirements
+from exchange_sim.world import orders, screening, takeover
+from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -60,31 +54,27 @@ def spot_price(w: World, instrument: int) -> int:
 
 def price_assets(w: World, venue: VenueState, emit: bool = True) -> None:
     """Collateral price of every asset that the venue trades against its numeraire."""
-    prices = venue.asset_prices
     numeraire_scale = w.config.assets[venue.numeraire].asset.scale
+    prices = list(venue.asset_prices)
     for spec in w.config.assets:
         asset = spec.asset.id
+        instrument = venue.spot_of.get(asset)
         if asset == venue.numeraire:
-            price = numeraire_scale * PPM
-        else:
-            instrument = venue.spot_of.get(asset)
-            if instrument is None:
-                continue
+            prices[asset] = numeraire_scale * PPM
+        elif instrument is not None:
             inst = w.instruments[instrument]
-            price = spot_price(w, instrument) * inst.unit_value * spec.asset.scale // inst.lot_units
-        _set_price(w, venue, asset, price, emit)
+            whole = spot_price(w, instrument) * inst.unit_value * spec.asset.scale
+            prices[asset] = whole // inst.lot_units
     if not venue.spec.own_book_collateral:
         for spec in w.config.assets:
             if spec.redemption_ppm:
-                price = prices[spec.redemption_asset] * spec.redemption_ppm // PPM
-                _set_price(w, venue, spec.asset.id, price, emit)
-
-
-def _set_price(w: World, venue: VenueState, asset: int, price: int, emit: bool) -> None:
-    if price != venue.asset_prices[asset]:
-        venue.asset_prices[asset] = price
-        if emit:
-            w.out.append((21, venue.id, asset, price))
+                redeemed = prices[spec.redemption_asset] * spec.redemption_ppm // PPM
+                prices[spec.asset.id] = redeemed
+    for asset, price in enumerate(prices):
+        if price != venue.asset_prices[asset]:
+            venue.asset_prices[asset] = price
+            if emit:
+                w.out.append((21, venue.id, asset, price))
 
 
 def sample_index(w: World, instrument: int) -> int | None:
@@ -108,22 +98,30 @@ def _tick_ratio(w: World, source: int, target: int) -> tuple[int, int]:
 
 
 def update_marks(w: World, c: tuple[int, ...]) -> None:
-    """Sample prices, then look for accounts that crossed a band and queue those to be
-    liquidated.
+    """Sample prices, fire the triggers that watch them, and screen the accounts.
+
+    Accounts that crossed a band are told, those to be liquidated are queued.  All prices change
+    before anything else happens, so that triggers fire against the new margins.
     """
-    venue = w.venues[c[2]]
+    venue = known_venue(w, c)
+    if venue is None:
+        return
     price_assets(w, venue)
     for instrument in venue.perps:
         _update_perpetual(w, venue, instrument)
     venue.mark_epoch += 1
-    liquidation.sweep_takeover(w, venue)
-    screen(w, venue)
+    for instrument in venue.perps:
+        engine = w.engines[instrument]
+        engine.set_mark(w.marks[instrument] // MICRO)
+        if engine.stops.orders:
+            orders.fire_stops(w, engine, w.instruments[instrument])
+    takeover.sweep(w, venue)
+    screening.screen(w, venue)
 
 
 def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
-    """Index, basis, mark and premium of one perpetual; triggers that watch the mark fire."""
-    engine = w.engines[instrument]
-    book, last = engine.book, w.last_prices[instrument] * MICRO
+    """Index, basis, mark and premium of one perpetual."""
+    book, last = w.engines[instrument].book, w.last_prices[instrument] * MICRO
     index = sample_index(w, instrument) or w.indexes[instrument]
     w.indexes[instrument] = index
     bid, ask = book.best_bid, book.best_ask
@@ -142,25 +140,14 @@ def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
         sample = funding_rules.premium_index(impact_bid, impact_ask, index)
         venue.premiums[instrument].add(sample)
     premium = venue.premiums[instrument].mean() // 1000
-    w.out.append(
-        (
-            20,
-            instrument,
-            mark,
-            index,
-            w.last_prices[instrument],
-            premium,
-            w.open_interest[instrument],
-        )
-    )
-    engine.set_mark(mark // MICRO)
-    if engine.stops.orders:
-        orders.fire_stops(w, engine, w.instruments[instrument])
+    contract, interest = w.last_prices[instrument], w.open_interest[instrument]
+    w.out.append((20, instrument, mark, index, contract, premium, interest))
 
 
 def impact_price(w: World, instrument: int, side: int) -> int:
-    """Average price, in micro-ticks, of trading the impact notional into one side; 0 if it is too
-    thin.
+    """Average price, in micro-ticks, of trading the impact notional into the orders of ``side``.
+
+    0 if they are too thin.
     """
     inst, book = w.instruments[instrument], w.engines[instrument].book
     touch = book.best_bid if side == BUY else book.best_ask
@@ -170,66 +157,5 @@ def impact_price(w: World, instrument: int, side: int) -> int:
     assert table is not None
     notional = w.venues[inst.venue].spec.impact_margin * table.leverage[0]
     qty = max(1, notional // (touch * inst.unit_value))
-    filled, total = book.cost(side, qty)
+    filled, total = book.cost(1 - side, qty)
     return total * MICRO // filled if filled == qty else 0
-
-
-def screen(w: World, venue: VenueState) -> None:
-    """Find accounts at risk by vector, confirm them exactly, and queue the worst first."""
-    mirror = venue.mirror
-    for account_id in w.dirty:
-        account = w.accounts[account_id]
-        if account.venue == venue.id and account.mode != CASH and account.owner >= 0:
-            net = list(w.ledger.posted[account_id])
-            for asset, loan in account.loans.items():
-                net[asset] -= loan
-            mirror.refresh(account_id, net, account.loans, account.positions)
-    w.dirty = {a: True for a in w.dirty if w.accounts[a].venue != venue.id}
-    if not mirror.accounts:
-        return
-    scales = [spec.asset.scale * PPM for spec in w.config.assets]
-    prices = np.array([p / s for p, s in zip(venue.asset_prices, scales, strict=True)])
-    marks = np.array([w.marks[i] / MICRO for i in mirror.instruments])
-    screening = mirror.screen(prices, marks)
-    reminder = venue.spec.bands[0] / PPM
-    found = []
-    for k in below(screening, reminder if venue.has_portfolio else 1.0).tolist():
-        account = w.accounts[mirror.accounts[k]]
-        if account.liquidating:
-            continue
-        if (
-            account.mode != PORTFOLIO
-            and screening.equity[k] > 1.001 * screening.maintenance[k] + 1e6
-        ):
-            continue
-        equity, _, maintenance = requirements(w, account)
-        if account.mode == PORTFOLIO:
-            _note_band(w, venue, account.id, equity, maintenance)
-        if liquidatable(w, account, equity, maintenance):
-            found.append((uni_mmr_ppm(equity, maintenance), account.id, equity, maintenance))
-    for account_id in venue.banded:
-        _leave_band(w, venue, account_id)
-    for ratio, account_id, equity, maintenance in sorted(found):
-        liquidation.enqueue(w, venue, account_id, equity, maintenance, ratio)
-
-
-def _note_band(w: World, venue: VenueState, account_id: int, equity: int, maintenance: int) -> None:
-    """Record that a portfolio account moved to another band."""
-    account = w.accounts[account_id]
-    ratio = uni_mmr_ppm(equity, maintenance)
-    band = int(margin_band(ratio, venue.spec.bands))
-    venue.seen_epoch[account_id] = venue.mark_epoch
-    if band != account.band:
-        account.band = band
-        w.out.append((30, account_id, band, ratio, equity, maintenance))
-        if band:
-            venue.banded[account_id] = True
-
-
-def _leave_band(w: World, venue: VenueState, account_id: int) -> None:
-    """Accounts that the screening no longer names are free again."""
-    if venue.seen_epoch.get(account_id) != venue.mark_epoch:
-        account = w.accounts[account_id]
-        if account.band and not account.liquidating:
-            equity, _, maintenance = requirements(w, account)
-            _note_band(w, venue, account_id, equity, maintenance)

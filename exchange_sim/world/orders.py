@@ -1,26 +1,20 @@
 """Orders: checks in a fixed precedence, then hold, match, settle, and the stops that were fired.
 
 The precedence of refusals is the order of the checks in ``new_order``: gateway (1xx), instrument
-and filters (2xx), account state and margin (3xx), matching (4xx).  Every refusal is one
-``OrderRejected`` event and changes nothing else.
-
-Simplifications
----------------
-The hold of a perpetual order is its full initial margin, whether or not it would close a position,
-and buys and sells are not netted; reduce-only orders hold nothing.  Cash must be there for spot
-orders in every account mode: the venue lends by itself only to cover losses.
+and filters (2xx), state of the account (304, 305), matching (4xx), and what needs money last (3xx,
+in ``world.pretrade``).  Every refusal is one ``OrderRejected`` event and changes nothing else.
 """
 
 from __future__ import annotations
 
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from exchange_sim.limits import STOPS_PER_COMMAND_MAX
 from exchange_sim.matching.outcomes import Outcome
 from exchange_sim.messages.reasons import CancelReason, MarginBand, RejectReason
-from exchange_sim.model.account import CASH, Account
+from exchange_sim.model.account import Account
 from exchange_sim.model.enums import (
-    BUY,
     FLAG_FORCED,
     FLAG_MARK_TRIGGER,
     FLAG_PRICE_PROTECT,
@@ -28,8 +22,8 @@ from exchange_sim.model.enums import (
     FLAG_SLIDE,
     FOK,
     GTD,
+    GTX,
     IOC,
-    LIMIT,
     MARKET,
     SELL,
     STOP_MARKET,
@@ -41,16 +35,15 @@ from exchange_sim.model.enums import (
 )
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
-from exchange_sim.units import PPM
-from exchange_sim.world.margin import available_margin
+from exchange_sim.world.pretrade import afford, post_only, resting_lots, take_bound
 from exchange_sim.world.settlement import (
     change_hold,
     finish,
-    hold_for,
     release_all,
     settle,
     trim_reduce_only,
 )
+from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
@@ -64,9 +57,16 @@ STP_MODES = range(len(StpMode))
 REDUCE_ONLY_BAND = int(MarginBand.REDUCE_ONLY)
 USER, MASS, EXPIRED = int(CancelReason.USER), int(CancelReason.MASS), int(CancelReason.EXPIRED)
 NO_FUNDS = int(CancelReason.INSUFFICIENT_FUNDS)
-NO_POSITION = int(CancelReason.REDUCE_ONLY)
 TRADING, HALT = int(InstrumentStatus.TRADING), int(InstrumentStatus.HALT)
 CANCEL_ONLY = int(InstrumentStatus.CANCEL_ONLY)
+WHY_ENDED = {
+    int(R.REDUCE_ONLY_REJECTED): int(CancelReason.REDUCE_ONLY),
+    int(R.POST_ONLY_WOULD_CROSS): int(CancelReason.POST_ONLY),
+    int(R.ACCOUNT_IN_LIQUIDATION): int(CancelReason.LIQUIDATION),
+}
+"""Why a trigger order ends whose entry is refused when it fires; for want of funds otherwise."""
+GTD_SLACK = 1024
+"""Ended orders that the heap of expiries may carry before it is swept."""
 
 
 def new_order(w: World, c: Command) -> None:
@@ -87,25 +87,26 @@ def new_order(w: World, c: Command) -> None:
         display, trigger, trailing, flags, stp, expire_ns,
     )  # fmt: skip
     reason = gate(w, account, inst, order)
+    engine = w.engines[instrument]
+    if not reason and kind <= MARKET:
+        if tif == GTX:
+            reason = post_only(engine, order)
+        if not reason:
+            reason = afford(w, engine, inst, account, order)
     if reason:
         return reject(w, c, reason)
-    engine = w.engines[instrument]
-    if kind <= MARKET:
-        reason = afford(w, engine, inst, account, order)
-        if reason:
-            return reject(w, c, reason)
     w.next_order_id += 1
     account.orders[client_id] = order
     if flags & FLAG_REDUCE_ONLY:
         account.reduce_only_orders += 1
     w.out.append(
-        (1, order.order_id, account_id, instrument, client_id, side, kind, tif, price, order.qty,
-         display, trigger, flags)
+        (1, order.order_id, account_id, instrument, client_id, side, kind, tif, order.price,
+         order.qty, display, trigger, flags)
     )  # fmt: skip
     if kind > MARKET:
         account.trigger_orders += 1
     if tif == GTD:
-        w.venues[inst.venue].gtd.append((expire_ns, account_id, client_id))
+        heappush(w.venues[inst.venue].gtd, (expire_ns, order.order_id, account_id, client_id))
     execute(w, engine, inst, account, order)
     return None
 
@@ -124,19 +125,36 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
         reason = status_refusal(w.status[inst.id], order)
         if reason:
             return reason
-    reason = w.specs[inst.id].filters.check(
-        order, w.last_prices[inst.id], len(account.orders), account.trigger_orders, w.time_ns
-    )
+    filters = w.specs[inst.id].filters
+    open_orders, armed = len(account.orders), account.trigger_orders
+    if open_orders >= filters.orders_max or armed >= filters.algo_orders_max:
+        open_orders, armed = _count_open(account, inst.id)
+    reason = filters.check(order, w.last_prices[inst.id], open_orders, armed, w.time_ns)
     if reason:
         return reason
     if order.flags & FLAG_REDUCE_ONLY and w.brackets[inst.id] is None:
         return R.INVALID_COMBINATION
+    if account.band or account.liquidating:
+        reason = state_refusal(account, inst, order)
+        if reason:
+            return reason
+    if order.client_order_id in account.orders:
+        return R.DUPLICATE_CLIENT_ORDER_ID
+    return 0
+
+
+def _count_open(account: Account, instrument: int) -> tuple[int, int]:
+    """Open and armed orders of an account in one instrument, once its total may exceed a limit."""
+    mine = [order for order in account.orders.values() if order.instrument == instrument]
+    return len(mine), sum(1 for order in mine if order.order_type >= STOP_MARKET)
+
+
+def state_refusal(account: Account, inst: Instrument, order: Order) -> int:
+    """Why an account under a margin call or in liquidation may not enter this order; else 0."""
     if account.liquidating:
         return R.ACCOUNT_IN_LIQUIDATION
     if account.band >= REDUCE_ONLY_BAND and not reduces(account, inst, order):
         return R.ACCOUNT_REDUCE_ONLY
-    if order.client_order_id in account.orders:
-        return R.DUPLICATE_CLIENT_ORDER_ID
     return 0
 
 
@@ -152,160 +170,48 @@ def status_refusal(status: int, order: Order) -> int:
 
 
 def reduces(account: Account, inst: Instrument, order: Order) -> bool:
-    """Whether an order can only shrink risk: it closes part of a position or sells a held asset."""
-    position = account.positions.get(inst.id)
-    if position is None:
-        return order.side == SELL and inst.kind == InstrumentKind.SPOT
-    return 0 < order.qty <= (position.qty if order.side == SELL else -position.qty)
+    """Whether an order can only shrink risk: it closes part of a position or sells a held asset.
 
-
-def afford(
-    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
-) -> int:
-    """Reserve what the order may cost; 0 when it can be paid for, else the reason.
-
-    A reduce-only order is clipped to the position here.  The check counts the loss that a fill away
-    from the mark would realize, so that no order of its own can make an account liquidatable
-    (RISK-1).
+    What already rests on the closing side counts first, so that orders cannot add up to a flip.
     """
-    if w.brackets[inst.id] is None:
-        return _afford_spot(w, engine, inst, account, order)
     if order.flags & FLAG_REDUCE_ONLY:
-        return _clip_reduce_only(account, inst, order)
-    if account.mode == CASH:
-        return R.INSUFFICIENT_MARGIN
+        return True
+    if inst.kind == InstrumentKind.SPOT:
+        return order.side == SELL
     position = account.positions.get(inst.id)
     held = position.qty if position else 0
-    if 0 < order.leaves <= (held if order.side == SELL else -held):
-        closing = order.leaves
-    else:
-        closing = 0
-    qty, price = order.leaves, order.price
-    if order.order_type == LIMIT:
-        notional = price * qty * inst.unit_value
-    else:
-        filled, total = engine.book.cost(1 - order.side, qty)
-        notional = total * inst.unit_value
-        qty = filled
-    at_mark = qty * w.marks[inst.id] * inst.unit_value // PPM
-    loss = notional - at_mark if order.side == BUY else at_mark - notional
-    need = (max(0, loss)) + -(-notional * account.taker_ppm // PPM)
-    if not closing:
-        leverage = position.leverage if position else 0
-        table = w.brackets[inst.id]
-        assert table is not None
-        margin = -(-notional // (leverage or w.specs[inst.id].default_leverage))
-        exposure = abs(held) * w.marks[inst.id] * inst.unit_value // PPM + notional
-        if (leverage or w.specs[inst.id].default_leverage) > table.leverage[0]:
-            return R.LEVERAGE_LIMIT
-        if exposure > table.floors[-1] and table.max_leverage(exposure) < 2:
-            return R.POSITION_LIMIT
-        need += margin
-    if need > available_margin(w, account):
-        return R.INSUFFICIENT_MARGIN
-    if order.order_type == LIMIT:
-        hold = hold_for(w, inst, account, order, order.leaves)
-        order.reserved = hold
-        account.order_margin += hold
-    return 0
-
-
-def _clip_reduce_only(account: Account, inst: Instrument, order: Order) -> int:
-    """Cut a reduce-only order down to what still rests uncovered of the position, or refuse it."""
-    position = account.positions.get(inst.id)
-    held = position.qty if position else 0
-    room = held if order.side == SELL else -held
-    for other in account.orders.values():
-        if other.instrument == inst.id and other.side == order.side and other.level is not None:
-            room -= other.leaves
-    if room <= 0:
-        return R.REDUCE_ONLY_REJECTED
-    if order.leaves > room:
-        order.qty = order.leaves = order.shown = room
-    return 0
-
-
-def _afford_spot(
-    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
-) -> int:
-    """Reserve base or quote; a unified account must also afford the haircut of what it buys."""
-    ledger, id = w.ledger, account.id
-    if order.side == SELL:
-        asset, amount = inst.base, order.leaves * inst.lot_units
-    elif order.order_type == LIMIT:
-        asset, amount = inst.quote, hold_for(w, inst, account, order, order.leaves)
-    else:
-        asset = inst.quote
-        _, total = engine.book.cost(SELL, order.leaves)
-        cost = total * inst.unit_value
-        amount = cost + -(-cost * account.taker_ppm // PPM)
-    if ledger.posted[id][asset] - ledger.reserved[id][asset] < amount:
-        return R.INSUFFICIENT_BALANCE
-    if account.mode != CASH and (account.positions or account.loans):
-        if _collateral_loss(w, inst, order, amount) > available_margin(w, account):
-            return R.INSUFFICIENT_MARGIN
-    if order.order_type == LIMIT:
-        ledger.reserved[id][asset] += amount
-        order.reserved = amount
-    return 0
-
-
-def _collateral_loss(w: World, inst: Instrument, order: Order, amount: int) -> int:
-    """How much equity an exchange of ``amount`` may cost a unified account, rounded up.
-
-    What is given up counted at most in full; what is received counts by its haircut, and the fill
-    may be worse than the collateral price.  An upper bound: tiers are taken at their last ratio.
-    """
-    venue = w.venues[inst.venue]
-    given, got = (inst.base, inst.quote) if order.side == SELL else (inst.quote, inst.base)
-    scale = w.config.assets[given].asset.scale * PPM
-    value_given = -(-amount * venue.asset_prices[given] // scale)
-    if order.side == SELL:
-        price = order.price or 0
-        received = price * order.leaves * inst.unit_value
-        if order.order_type == MARKET:
-            received = w.engines[inst.id].book.cost(BUY, order.leaves)[1] * inst.unit_value
-    else:
-        received = order.leaves * inst.lot_units
-    scale = w.config.assets[got].asset.scale * PPM
-    value_got = received * venue.asset_prices[got] // scale
-    table = venue.spec.collateral.get(got)
-    counted = min(ratio for _, ratio in table.tiers) * value_got // PPM if table else 0
-    return max(0, value_given - counted)
+    room = (held if order.side == SELL else -held) - resting_lots(account, inst, order.side)
+    return 0 < order.qty <= room
 
 
 def execute(
-    w: World,
-    engine: MatchingEngine,
-    inst: Instrument,
-    account: Account,
-    order: Order,
-    bound: int = 0,
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
 ) -> None:
     """Match an order whose hold is in place, settle it, and run the stops that it fired."""
-    if not bound and order.order_type == MARKET and w.specs[inst.id].market_take_bound_ppm:
-        bound = take_bound(w, inst, order.side)
+    _match(w, engine, inst, account, order)
+    if engine.stops.orders:
+        fire_stops(w, engine, inst)
+
+
+def _match(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> None:
     out: list[Outcome] = []
+    bound = take_bound(w, inst, order) if order.order_type == MARKET else 0
     engine.submit(order, out, bound)
     if out:
         settle(w, inst, out)
     if account.reduce_only_orders and order.level is not None:
         trim_reduce_only(w, account, inst.id)
-    if engine.stops.orders:
-        fire_stops(w, engine, inst)
-
-
-def take_bound(w: World, inst: Instrument, side: int) -> int:
-    """The worst price for a market order: mark -+ the take bound, rounded towards the mark."""
-    ratio = w.specs[inst.id].market_take_bound_ppm
-    mark = w.marks[inst.id]
-    if side == BUY:
-        return mark * (PPM + ratio) // (PPM * PPM)
-    return max(1, -(-mark * (PPM - ratio) // (PPM * PPM)))
 
 
 def fire_stops(w: World, engine: MatchingEngine, inst: Instrument) -> None:
-    """Enter fired trigger orders one by one; each is checked again and settled before the next."""
+    """Enter fired trigger orders one by one; each is checked again and settled before the next.
+
+    Nothing fires while the instrument is not trading: the orders stay armed.
+    """
+    if w.status[inst.id] != TRADING:
+        return
     for _ in range(STOPS_PER_COMMAND_MAX):
         order = engine.next_triggered()
         if order is None:
@@ -313,30 +219,22 @@ def fire_stops(w: World, engine: MatchingEngine, inst: Instrument) -> None:
         account = w.accounts[order.account]
         account.trigger_orders -= 1
         trigger, order.trigger = order.trigger, 0
-        w.out.append((5, order.order_id, account.id, inst.id, order.client_order_id, trigger))
-        reason = afford(w, engine, inst, account, order)
+        name = order.order_id, account.id, inst.id, order.client_order_id
+        w.out.append((5, *name, trigger))
+        price, leaves = order.price, order.leaves
+        reason = state_refusal(account, inst, order) or post_only(engine, order)
+        if order.price != price:
+            w.out.append((4, *name, order.price, leaves, 0))
+        reason = reason or afford(w, engine, inst, account, order)
         if reason:
-            why = NO_POSITION if reason == R.REDUCE_ONLY_REJECTED else NO_FUNDS
+            order.leaves = order.shown = 0
             finish(account, order)
-            w.out.append(
-                (
-                    3,
-                    order.order_id,
-                    account.id,
-                    inst.id,
-                    order.client_order_id,
-                    order.leaves,
-                    0,
-                    why,
-                )
-            )
+            w.out.append((3, *name, leaves, 0, WHY_ENDED.get(reason, NO_FUNDS)))
             continue
-        out: list[Outcome] = []
-        bound = 0
-        if order.order_type == MARKET and w.specs[inst.id].market_take_bound_ppm:
-            bound = take_bound(w, inst, order.side)
-        engine.submit(order, out, bound)
-        settle(w, inst, out)
+        if order.leaves < leaves:
+            cut = leaves - order.leaves
+            w.out.append((3, *name, cut, order.leaves, int(CancelReason.REDUCE_ONLY)))
+        _match(w, engine, inst, account, order)
 
 
 def owned_order(w: World, c: Command) -> Order | None:
@@ -368,8 +266,13 @@ def cancel(w: World, order: Order, reason: int) -> None:
 def mass_cancel(w: World, c: Command) -> None:
     """Cancel an account's open orders in the order in which they were entered."""
     _, _, account_id, instrument, side = c
+    named = (c[0], c[1], account_id, 0)
     if not 0 <= account_id < len(w.accounts) or w.accounts[account_id].owner < 0:
-        return reject(w, (c[0], c[1], account_id, 0), R.UNKNOWN_ACCOUNT)
+        return reject(w, named, R.UNKNOWN_ACCOUNT)
+    if not -1 <= instrument < len(w.instruments):
+        return reject(w, named, R.UNKNOWN_INSTRUMENT)
+    if not -1 <= side <= 1:
+        return reject(w, named, R.MALFORMED)
     for order in list(w.accounts[account_id].orders.values()):
         if instrument in (-1, order.instrument) and side in (-1, order.side):
             cancel(w, order, MASS)
@@ -377,7 +280,11 @@ def mass_cancel(w: World, c: Command) -> None:
 
 
 def replace_order(w: World, c: Command) -> None:
-    """Change price or open quantity.  What a new order would be refused for, a replace is too."""
+    """Change price or open quantity.
+
+    What a new order would be refused for, a replace is too; only shrinking in place is always
+    allowed while the instrument takes orders.
+    """
     order = owned_order(w, c)
     if order is None:
         return None
@@ -386,23 +293,19 @@ def replace_order(w: World, c: Command) -> None:
     price, qty = price or order.price, order.leaves if qty == -1 else qty
     if qty == 0:
         return cancel(w, order, USER)
+    if w.status[inst.id] in (HALT, CANCEL_ONLY):
+        return reject(w, c, status_refusal(w.status[inst.id], order))
     if qty < 0:
         return reject(w, c, R.BAD_QTY)
-    if w.status[inst.id] in (HALT, CANCEL_ONLY):
-        return reject(w, c, R.INSTRUMENT_HALTED if w.status[inst.id] == HALT else R.CANCEL_ONLY)
-    keeps = price == order.price and qty <= order.leaves
-    if not keeps:
+    engine = w.engines[inst.id]
+    if price != order.price or qty > order.leaves:
         reason = w.specs[inst.id].filters.check_replace(order, price, qty, w.last_prices[inst.id])
-        reason = reason or (R.ACCOUNT_IN_LIQUIDATION if account.liquidating else 0)
-        reason = reason or _afford_replace(w, account, inst, order, price, qty)
+        if not reason:
+            reason, price = _recheck(w, engine, inst, account, order, price, qty)
         if reason:
             return reject(w, c, reason)
     out: list[Outcome] = []
-    engine = w.engines[inst.id]
     kept = engine.replace(order, price, qty, out)
-    if out and out[0][0] == 5:
-        _restore_hold(w, account, inst, order)
-        return reject(w, c, out[0][2])
     w.out.append(
         (4, order.order_id, account_id, inst.id, order.client_order_id, price, qty, int(kept))
     )
@@ -416,46 +319,65 @@ def replace_order(w: World, c: Command) -> None:
     return None
 
 
-def _afford_replace(
-    w: World, account: Account, inst: Instrument, order: Order, price: int, qty: int
-) -> int:
-    """Swap the hold of an order for that of its new terms; unchanged when refused."""
-    if order.order_type >= STOP_MARKET:
-        return 0
-    old = (order.price, order.leaves, order.qty, order.shown)
-    release_all(w, inst, account, order)
-    order.price, order.leaves, order.qty = price, qty, order.qty - order.leaves + qty
-    level, order.level = order.level, None
-    reason = afford(w, w.engines[inst.id], inst, account, order)
-    clipped = order.leaves != qty
-    order.level = level
+def _recheck(
+    w: World,
+    engine: MatchingEngine,
+    inst: Instrument,
+    account: Account,
+    order: Order,
+    price: int,
+    qty: int,
+) -> tuple[int, int]:
+    """Judge an order at its new terms and swap its hold; nothing has changed when it is refused.
+
+    Returns the reason or 0, and the price, which a sliding post-only order may not get as asked.
+    """
+    old = order.price, order.leaves, order.qty, order.shown
+    held, level = order.reserved, order.level
+    armed = order.order_type >= STOP_MARKET
+    if not armed:
+        release_all(w, inst, account, order)
+    order.price, order.leaves, order.qty, order.level = price, qty, qty, None
+    reason = state_refusal(account, inst, order)
+    if not armed:
+        reason = reason or post_only(engine, order)
+        reason = reason or afford(w, engine, inst, account, order)
+        if not reason and order.leaves != qty:
+            reason = R.REDUCE_ONLY_REJECTED
+    price = order.price
     order.price, order.leaves, order.qty, order.shown = old
-    if clipped and not reason:
-        reason = R.REDUCE_ONLY_REJECTED
-    if reason:
-        _restore_hold(w, account, inst, order)
-    return reason
+    order.level = level
+    if reason and not armed:
+        _hold_again(w, inst, account, order, held)
+    return reason, price
 
 
-def _restore_hold(w: World, account: Account, inst: Instrument, order: Order) -> None:
-    """Hold again what the order's present terms need, after a refused change."""
-    release_all(w, inst, account, order)
-    hold = hold_for(w, inst, account, order, order.leaves)
-    order.reserved = hold
+def _hold_again(w: World, inst: Instrument, account: Account, order: Order, held: int) -> None:
+    """Hold what an order held before a change that was refused."""
+    order.reserved = held
     if w.brackets[inst.id] is not None:
-        account.order_margin += hold
+        account.order_margin += held
     else:
-        w.ledger.reserved[account.id][inst.base if order.side == SELL else inst.quote] += hold
+        w.ledger.reserved[account.id][inst.base if order.side == SELL else inst.quote] += held
 
 
 def expire_orders(w: World, c: Command) -> None:
     """Remove the GTD orders of a venue whose time has come, in the order of their expiry."""
-    venue = w.venues[c[2]]
-    due = sorted(entry for entry in venue.gtd if entry[0] <= w.time_ns)
-    if not due:
+    venue = known_venue(w, c)
+    if venue is None:
         return
-    venue.gtd = [entry for entry in venue.gtd if entry[0] > w.time_ns]
-    for expire_ns, account_id, client_id in due:
+    due = venue.gtd
+    while due and due[0][0] <= w.time_ns:
+        _, order_id, account_id, client_id = heappop(due)
         order = w.accounts[account_id].orders.get(client_id)
-        if order is not None and order.expire_ns == expire_ns:
+        if order is not None and order.order_id == order_id:
             cancel(w, order, EXPIRED)
+    if len(due) > venue.gtd_limit:
+        due[:] = [entry for entry in due if _lives(w, entry)]
+        heapify(due)
+        venue.gtd_limit = 2 * len(due) + GTD_SLACK
+
+
+def _lives(w: World, entry: tuple[int, int, int, int]) -> bool:
+    order = w.accounts[entry[2]].orders.get(entry[3])
+    return order is not None and order.order_id == entry[1]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange_sim.matching.outcomes import CANCEL, REDUCE, REJECT, RESTED, TRADE, Outcome
+from exchange_sim.matching.outcomes import CANCEL, REDUCE, RESTED, TRADE, Outcome
 from exchange_sim.messages.reasons import CancelReason, PostingKind
 from exchange_sim.model.account import CASH, Account, Position
 from exchange_sim.model.enums import FLAG_REDUCE_ONLY, SELL, STOP_MARKET
@@ -33,7 +33,7 @@ BORROW = int(PostingKind.BORROW)
 def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> int:
     """What must be held while ``leaves`` lots of a limit order are open.
 
-    Spot buy: quote with the taker fee, rounded up.  Spot sell: base.  Perpetual: initial margin in
+    Spot buy: quote with the higher fee, rounded up.  Spot sell: base.  Perpetual: initial margin in
     quote units, rounded up; nothing for reduce-only orders and trigger orders, which are checked
     when they fire.
     """
@@ -43,7 +43,7 @@ def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves:
         if order.side == SELL:
             return leaves * inst.lot_units
         cost = order.price * leaves * inst.unit_value
-        return cost + -(-cost * account.taker_ppm // PPM)
+        return cost + -(-cost * account.hold_ppm // PPM)
     if order.flags & FLAG_REDUCE_ONLY:
         return 0
     position = account.positions.get(inst.id)
@@ -74,14 +74,13 @@ def finish(account: Account, order: Order) -> None:
     del account.orders[order.client_order_id]
     if order.flags & FLAG_REDUCE_ONLY:
         account.reduce_only_orders -= 1
-    if order.trigger and order.order_type >= STOP_MARKET:
+    if order.order_type >= STOP_MARKET:
         account.trigger_orders -= 1
 
 
 def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
     """Turn the outcomes of one order into events and movements, in the order of happening."""
     perpetual = w.brackets[inst.id] is not None
-    accounts = w.accounts
     for outcome in outcomes:
         kind = outcome[0]
         if kind == TRADE:
@@ -89,38 +88,37 @@ def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
                 settle_perpetual(w, inst, outcome)
             else:
                 settle_spot(w, inst, outcome)
-        elif kind == RESTED:
-            continue
-        elif kind == CANCEL:
+        elif kind != RESTED:
+            assert kind in {CANCEL, REDUCE}, f"matching refused what passed all checks: {outcome}"
             _, order, qty, reason = outcome
-            owner = accounts[order.account]
-            release_all(w, inst, owner, order)
-            finish(owner, order)
+            owner = w.accounts[order.account]
+            left = 0
+            if kind == CANCEL:
+                release_all(w, inst, owner, order)
+                finish(owner, order)
+            else:
+                change_hold(w, inst, owner, order, order.leaves)
+                left = _leaves_after(outcomes, outcome)
             w.out.append(
-                (3, order.order_id, owner.id, inst.id, order.client_order_id, qty, 0, reason)
+                (3, order.order_id, owner.id, inst.id, order.client_order_id, qty, left, reason)
             )
-        elif kind == REDUCE:
-            _, order, qty, reason = outcome
-            owner = accounts[order.account]
-            change_hold(w, inst, owner, order, order.leaves)
-            w.out.append(
-                (
-                    3,
-                    order.order_id,
-                    owner.id,
-                    inst.id,
-                    order.client_order_id,
-                    qty,
-                    order.leaves,
-                    reason,
-                )
-            )
-        elif kind == REJECT:
-            _, order, reason = outcome
-            owner = accounts[order.account]
-            release_all(w, inst, owner, order)
-            finish(owner, order)
-            w.out.append((2, owner.id, inst.id, order.client_order_id, reason, 1))
+
+
+def _leaves_after(outcomes: list[Outcome], reduced: Outcome) -> int:
+    """Open lots of an order just after it was reduced; the order itself is already at its end.
+
+    O(outcomes), only when self-trade prevention shrinks an order.
+    """
+    order = reduced[1]
+    left: int = order.leaves
+    for later in reversed(outcomes):
+        if later is reduced:
+            break
+        if later[0] == TRADE:
+            left += later[4] if order in (later[1], later[2]) else 0
+        elif later[0] != RESTED and later[1] is order:
+            left += later[2]
+    return left
 
 
 def release_all(w: World, inst: Instrument, account: Account, order: Order) -> None:
@@ -170,6 +168,12 @@ def settle_spot(w: World, inst: Instrument, outcome: Outcome) -> None:
         w, inst, outcome, (base_amount, quote_amount, maker_fee, taker_fee, 0, 0),
         maker_account, taker_account,
     )  # fmt: skip
+    if maker_account.mode != CASH:
+        maker_account.stale = True
+        w.dirty[maker.account] = True
+    if taker_account.mode != CASH:
+        taker_account.stale = True
+        w.dirty[taker.account] = True
     if accounts[seller].auto_loans:
         repay_auto(w, accounts[seller], quote)
 
@@ -182,7 +186,7 @@ def _traded(
     maker_account: Account,
     taker_account: Account,
 ) -> None:
-    """Record the trade, end filled orders, and mark both accounts for the margin engine."""
+    """Record the trade and end filled orders."""
     _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
     w.last_prices[inst.id] = price
     w.out.append(
@@ -197,12 +201,6 @@ def _traded(
         finish(maker_account, maker)
     if taker_leaves == 0:
         finish(taker_account, taker)
-    if maker_account.mode != CASH:
-        maker_account.stale = True
-        w.dirty[maker.account] = True
-    if taker_account.mode != CASH:
-        taker_account.stale = True
-        w.dirty[taker.account] = True
 
 
 def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
@@ -225,6 +223,8 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
         w, inst, outcome, (0, notional, maker_fee, taker_fee, maker_pnl, taker_pnl),
         maker_account, taker_account,
     )  # fmt: skip
+    w.dirty[maker.account] = w.dirty[taker.account] = True
+    maker_account.stale = taker_account.stale = True
     pay(w, inst, maker_account, maker_pnl, maker_fee)
     pay(w, inst, taker_account, taker_pnl, taker_fee)
     if maker_account.reduce_only_orders:

@@ -1,10 +1,10 @@
 """What happens to an account that is worth nothing: takeover, insurance, ADL, bad debt.
 
-An account whose equity is gone cannot be helped by selling.  In this order:
+An account whose equity is gone cannot be helped by selling.  Equity is the net worth here, without
+haircuts: they limit credit and are no loss.  In this order:
 
 1. The insurance fund can pay the deficit and carry the positions: all assets, loans and positions
-move
-   to the venue's takeover account at mark, and the fund pays the deficit.
+   move to the venue's takeover account at mark, and the fund pays the deficit.
 2. It cannot: positions are closed against profitable opposite ones at the bankruptcy price (ADL).
 3. Whatever deficit is left is recorded as bad debt of the venue, on an account of its own.
 
@@ -21,7 +21,7 @@ from exchange_sim.messages.reasons import LiquidationAction, PostingKind, Reject
 from exchange_sim.model.account import Account
 from exchange_sim.units import PPM
 from exchange_sim.world import adl
-from exchange_sim.world.margin import asset_value, position_value, requirements
+from exchange_sim.world.margin import net_worth, position_value
 from exchange_sim.world.settlement import change_position, repay_loan
 
 if TYPE_CHECKING:
@@ -29,57 +29,50 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 
-def resolve_bankrupt(w: World, venue: VenueState, account: Account, equity: int) -> None:
-    """Take an account over whose equity is at or below zero; afterwards it owns and owes
-    nothing.
-    """
-    fund = capacity(w, venue)
-    deficit = -equity
-    if fund < deficit or _over_limit(w, venue, account):
-        if venue.spec.adl:
-            _adl_all(w, venue, account, deficit if fund < deficit else 0)
-    deficit = max(0, -requirements(w, account)[0])
+def resolve_bankrupt(w: World, venue: VenueState, account: Account, worth: int) -> None:
+    """Take an account over that is worth nothing; afterwards it owns and owes nothing."""
+    if venue.spec.adl:
+        unpayable = -worth if capacity(w, venue) < -worth else 0
+        for_adl = [i for i in sorted(account.positions) if account.positions[i].qty]
+        if not unpayable:
+            for_adl = [i for i in for_adl if _over_limit(w, venue, account, i)]
+        _deleverage(w, venue, account, for_adl, unpayable)
+    deficit = max(0, -net_worth(w, account))
     _absorb(w, venue, account)
     if deficit:
         _pay_deficit(w, venue, account, deficit)
 
 
 def capacity(w: World, venue: VenueState) -> int:
-    """What the fund can still pay: its balance plus the equity of what it has taken over."""
+    """What the fund can still pay: its balance less what it has already lost on takeovers."""
     balance = w.ledger.posted[venue.insurance][venue.numeraire]
-    return balance + min(0, requirements(w, w.accounts[venue.takeover])[0])
+    return balance + min(0, net_worth(w, w.accounts[venue.takeover]))
 
 
-def _over_limit(w: World, venue: VenueState, account: Account) -> bool:
-    """Whether taking the positions over would exceed what the venue carries in an instrument."""
-    carried = w.accounts[venue.takeover].positions
-    for instrument, position in account.positions.items():
-        limit = w.specs[instrument].takeover_limit
-        mine = carried.get(instrument)
-        total = abs(position.qty + (mine.qty if mine else 0))
-        value = total * w.marks[instrument] * w.instruments[instrument].unit_value // PPM
-        if limit and value > limit:
-            return True
-    return False
+def _over_limit(w: World, venue: VenueState, account: Account, instrument: int) -> bool:
+    """Whether taking a position over would exceed what the venue carries in its instrument."""
+    limit = w.specs[instrument].takeover_limit
+    mine = w.accounts[venue.takeover].positions.get(instrument)
+    total = abs(account.positions[instrument].qty + (mine.qty if mine else 0))
+    value = total * w.marks[instrument] * w.instruments[instrument].unit_value // PPM
+    return bool(limit) and value > limit
 
 
-def _adl_all(w: World, venue: VenueState, account: Account, deficit: int) -> None:
+def _deleverage(
+    w: World, venue: VenueState, account: Account, instruments: list[int], deficit: int
+) -> None:
     """Close positions by ADL at the price that makes the winners pay ``deficit``, in proportion."""
-    total = sum(abs(position_value(w, i, p)) for i, p in account.positions.items())
-    for instrument in sorted(account.positions):
-        position = account.positions[instrument]
-        if not position.qty:
-            continue
-        value = abs(position_value(w, instrument, position))
-        share = deficit * value // total if total else 0
-        lots_value = abs(position.qty) * w.instruments[instrument].unit_value
-        shift = -(-share * PPM // lots_value)
+    values = {i: abs(position_value(w, i, account.positions[i])) for i in instruments}
+    total = sum(values.values())
+    for instrument in instruments:
+        qty, unit_value = account.positions[instrument].qty, w.instruments[instrument].unit_value
+        share = -(-deficit * values[instrument] // total) if total else 0
+        shift = -(-share * PPM // (abs(qty) * unit_value))
         mark = w.marks[instrument]
-        price = max(1, mark + shift if position.qty > 0 else mark - shift)
-        lots = abs(position.qty)
-        closed = adl.deleverage(w, venue, account, instrument, lots, price)
+        price = mark + shift if qty > 0 else max(1, mark - shift)
+        closed = adl.deleverage(w, venue, account, instrument, abs(qty), price)
         if closed:
-            notional = closed * price * w.instruments[instrument].unit_value // PPM
+            notional = closed * price * unit_value // PPM
             w.out.append((32, account.id, int(LiquidationAction.ADL), instrument, closed, notional))
 
 
@@ -192,7 +185,7 @@ def sweep(w: World, venue: VenueState) -> None:
         amount = min(keeper.loans[loan_asset], row[loan_asset])
         if amount:
             repay_loan(w, keeper, loan_asset, amount)
-    if any(p.qty for p in keeper.positions.values()) or any(l != asset for l in keeper.loans):
+    if any(p.qty for p in keeper.positions.values()) or any(a != asset for a in keeper.loans):
         return
     if any(row[a] and sellable(w, venue, keeper, a) for a in range(len(row)) if a != asset):
         return
@@ -216,8 +209,3 @@ def sellable(w: World, venue: VenueState, account: Account, asset: int) -> bool:
     if instrument is None:
         return False
     return w.ledger.free(account.id, asset) >= w.instruments[instrument].lot_units
-
-
-def worth(w: World, venue: VenueState, account: Account, asset: int) -> int:
-    """Value of an account's free holding at the collateral price, in numeraire units."""
-    return asset_value(w, venue.id, asset, w.ledger.free(account.id, asset))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
+from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -61,6 +62,7 @@ def finish_transfer(w: World, c: Command) -> None:
 
 def set_transfers(w: World, c: Command) -> None:
     """Suspend or resume transfers out of a venue."""
-    venue = w.venues[c[2]]
-    venue.transfers_enabled = bool(c[3])
-    w.out.append((25, venue.id, c[3]))
+    venue = known_venue(w, c)
+    if venue is not None:
+        venue.transfers_enabled = bool(c[3])
+        w.out.append((25, venue.id, int(venue.transfers_enabled)))

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.model.account import CASH, PORTFOLIO
 from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
 from exchange_sim.risk.mirror import Mirror
+from exchange_sim.units import PPM
 
 if TYPE_CHECKING:
     from exchange_sim.world.config import VenueSpec, WorldConfig
@@ -19,6 +22,7 @@ class VenueState:
 
     ``queue`` holds the ids of accounts under liquidation in the order in which they are served;
     ``budget[instrument]`` is what the liquidation engine may still send in the current slot.
+    ``gtd`` is a heap of ``(expire_ns, order id, account, client order id)``.
     """
 
     def __init__(self, spec: VenueSpec, config: WorldConfig, world: World) -> None:
@@ -49,7 +53,8 @@ class VenueState:
         self.insurance_exhausted = False
         self.lent = [0] * len(config.assets)
         self.bad_debt_total = 0
-        self.gtd: list[tuple[int, int, int]] = []
+        self.gtd: list[tuple[int, int, int, int]] = []
+        self.gtd_limit = 1024
         self.takeover_busy = False
         self.has_portfolio = False
         self.banded: dict[int, bool] = {}
@@ -66,3 +71,28 @@ class VenueState:
     def liquidations_pending(self) -> bool:
         """Whether an account waits for liquidation or the takeover account holds a position."""
         return bool(self.queue) or self.takeover_busy
+
+
+def known_venue(w: World, c: tuple[int, ...]) -> VenueState | None:
+    """The venue that a command names in its first field, or a refusal."""
+    if 0 <= c[2] < len(w.venues):
+        return w.venues[c[2]]
+    w.out.append((15, -1, c[0], int(RejectReason.UNKNOWN_VENUE)))
+    return None
+
+
+def refresh_mirror(w: World, venue: VenueState) -> None:
+    """Copy the accounts of a venue that changed since the last time.  O(changed)."""
+    elsewhere: dict[int, bool] = {}
+    reminder = venue.spec.bands[0]
+    for account_id in w.dirty:
+        account = w.accounts[account_id]
+        if account.venue != venue.id:
+            elsewhere[account_id] = True
+        elif account.mode != CASH and account.owner >= 0:
+            net = list(w.ledger.posted[account_id])
+            for asset, loan in account.loans.items():
+                net[asset] -= loan
+            edge = reminder if account.mode == PORTFOLIO else PPM
+            venue.mirror.refresh(account_id, net, account.loans, account.positions, edge)
+    w.dirty = elsewhere

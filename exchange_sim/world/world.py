@@ -46,10 +46,14 @@ class World:
 
     ``seq`` counts applied commands and ``time_ns`` is the time of the last one.  ``marks`` and
     ``indexes`` are micro-ticks by instrument, ``holders`` the accounts with a position
-    in it.  Collateral prices are kept by venue.
+    in it.  Collateral prices are kept by venue; ``price_scales[asset]`` divides amount times price.
     """
 
     def __init__(self, config: WorldConfig) -> None:
+        for spec in config.instruments:
+            inst = spec.instrument
+            if spec.brackets and inst.quote != config.venues[inst.venue].numeraire:
+                raise ValueError(f"{inst.symbol}: perpetuals settle in the venue's numeraire")
         self.config = config
         self.seq = 0
         self.time_ns = config.start_ns
@@ -64,6 +68,7 @@ class World:
         self.instruments: list[Instrument] = [spec.instrument for spec in config.instruments]
         self.specs = config.instruments
         self.brackets: list[BracketTable | None] = [spec.brackets for spec in config.instruments]
+        self.price_scales = [s.asset.scale * margin.PRICE_SCALE for s in config.assets]
         self.engines = [MatchingEngine() for _ in config.instruments]
         self.status = [0] * len(self.engines)
         self.venues = [VenueState(spec, config, self) for spec in config.venues]
@@ -118,7 +123,8 @@ class World:
         assert command[1] >= self.time_ns, "commands must be in time order"
         self.seq += 1
         self.time_ns = command[1]
-        self.out = out = []
+        out: list[Event] = []
+        self.out = out
         HANDLERS[command[0]](self, command)
         return out
 

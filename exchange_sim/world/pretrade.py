@@ -1,0 +1,296 @@
+"""What an order may cost, checked before it is accepted.
+
+The check counts the loss that a fill away from the mark would realize, so that no order of its own
+can take an account from healthy to liquidatable (RISK-1).  Two kinds of orders only have to keep
+that rule and may use all of the margin: those that close part of a position, and sales of an asset
+for the numeraire.  Everything else must fit into the available margin.
+
+The cost of an order is what it would trade at now, and its limit for what would rest.  The limit
+alone is looked at first, because it is an upper bound that needs no walk through the book.
+
+Simplifications
+---------------
+The hold of a perpetual order is its full initial margin, whether or not it would close a position,
+and buys and sells are not netted; reduce-only orders hold nothing.  Cash must be there for spot
+orders in every account mode: the venue lends by itself only to cover losses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.model.account import CASH, Account, Position
+from exchange_sim.model.enums import (
+    BUY,
+    FLAG_REDUCE_ONLY,
+    FLAG_SLIDE,
+    FOK,
+    GTX,
+    IOC,
+    LIMIT,
+    SELL,
+    StpMode,
+)
+from exchange_sim.model.instrument import Instrument
+from exchange_sim.model.order import Order
+from exchange_sim.units import PPM
+from exchange_sim.world.margin import (
+    affordable,
+    collateral_change,
+    exposed,
+    liquidatable,
+    position_value,
+    requirements,
+)
+from exchange_sim.world.settlement import hold_for
+
+if TYPE_CHECKING:
+    from exchange_sim.matching.engine import MatchingEngine
+    from exchange_sim.world.world import World
+
+R = RejectReason
+EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
+ROUNDING = 4
+"""Units by which the loss of a fill may differ from the change of two rounded values."""
+
+
+def afford(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> int:
+    """Reserve what the order may cost; 0 when it can be paid for, else the reason.
+
+    A reduce-only order is clipped to the position here.
+    """
+    if w.brackets[inst.id] is None:
+        return _afford_spot(w, engine, inst, account, order)
+    if order.flags & FLAG_REDUCE_ONLY:
+        reason = _clip_reduce_only(account, inst, order)
+        if reason:
+            return reason
+    elif account.mode == CASH:
+        return R.INSUFFICIENT_MARGIN
+    return _afford_perpetual(w, engine, inst, account, order)
+
+
+def _afford_perpetual(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> int:
+    """Loss at mark, fee and the margin of the larger position must fit into what is available."""
+    position = account.positions.get(inst.id)
+    held = position.qty if position else 0
+    sells, leaves, hold = order.side == SELL, order.leaves, 0
+    closes = 0 < leaves <= (held if sells else -held)
+    if order.order_type == LIMIT:
+        qty, notional = leaves, order.price * leaves * inst.unit_value
+        hold = hold_for(w, inst, account, order, leaves)
+    else:
+        qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
+    need = _loss(w, inst, account, order.side, qty, notional)
+    if not closes:
+        growth = abs(held - qty if sells else held + qty) - abs(held)
+        margin, reason = _added_margin(w, inst, position, growth, qty, notional)
+        if reason:
+            return reason
+        need += max(hold, margin)
+    if not affordable(w, account, need):
+        if order.order_type == LIMIT:
+            need -= _loss(w, inst, account, order.side, qty, notional)
+            qty, notional = _terms_now(engine, inst, order)
+            need += _loss(w, inst, account, order.side, qty, notional)
+        if not affordable(w, account, need) and not (
+            closes and _stays_healthy(w, inst, account, need, leaves)
+        ):
+            return R.INSUFFICIENT_MARGIN
+    order.reserved = hold
+    account.order_margin += hold
+    return 0
+
+
+def _loss(w: World, inst: Instrument, account: Account, side: int, qty: int, notional: int) -> int:
+    """What trading ``qty`` for ``notional`` costs against the mark, with its fee, rounded up."""
+    at_mark = qty * w.marks[inst.id] * inst.unit_value // PPM
+    loss = notional - at_mark if side == BUY else at_mark - notional
+    return max(loss, 0) + -(-notional * account.taker_ppm // PPM) + ROUNDING
+
+
+def _added_margin(
+    w: World, inst: Instrument, position: Position | None, growth: int, qty: int, notional: int
+) -> tuple[int, int]:
+    """Initial margin of ``growth`` more lots, out of ``qty`` worth ``notional``, and why not, or 0.
+
+    The larger position is valued at the order's price: what a mark beyond it would add is less than
+    the profit of such a fill.
+    """
+    if growth <= 0:
+        return 0, 0
+    table = w.brackets[inst.id]
+    assert table is not None
+    leverage, before = w.specs[inst.id].default_leverage, 0
+    if position is not None:
+        leverage = position.leverage or leverage
+        before = abs(position.qty) * w.marks[inst.id] * inst.unit_value // PPM
+    after = before + (notional if growth == qty else -(-notional * growth // qty))
+    if after > table.floors[-1] and table.max_leverage(after) < 2:
+        return 0, R.POSITION_LIMIT
+    return table.initial(after, leverage) - table.initial(before, leverage), 0
+
+
+def _terms_now(engine: MatchingEngine, inst: Instrument, order: Order) -> tuple[int, int]:
+    """Lots and notional of a limit order: what trades now at book prices, the rest at its own.
+
+    What an IOC or FOK order does not trade at once costs nothing.
+    """
+    if engine.auction:
+        return order.leaves, order.price * order.leaves * inst.unit_value
+    qty, notional = walk(engine, inst, order, order.price)
+    if order.time_in_force not in (IOC, FOK):
+        notional += (order.leaves - qty) * order.price * inst.unit_value
+        qty = order.leaves
+    return qty, notional
+
+
+def walk(
+    engine: MatchingEngine, inst: Instrument, order: Order, limit: int
+) -> tuple[int, int]:
+    """Lots and notional that an order would trade now, no further than ``limit`` (0: any price).
+
+    Own resting orders are passed over when self-trade prevention would remove them; the other modes
+    stop or shrink the order, so counting them is an upper bound.  O(levels), with that mode
+    O(orders).
+    """
+    book = engine.book
+    if order.stp_mode != EXPIRE_MAKER:
+        qty, total = book.cost(order.side, order.leaves, limit)
+        return qty, total * inst.unit_value
+    left, total = order.leaves, 0
+    for maker in book.orders_of(1 - order.side):
+        beyond = maker.price > limit if order.side == BUY else maker.price < limit
+        if not left or (limit and beyond):
+            break
+        if maker.account != order.account:
+            lots = min(left, maker.leaves)
+            total += lots * maker.price
+            left -= lots
+    return order.leaves - left, total * inst.unit_value
+
+
+def take_bound(w: World, inst: Instrument, order: Order) -> int:
+    """The worst price for a market order: mark -+ the take bound, rounded towards the mark.
+
+    Spot markets have no mark; their last price stands in.  0 when there is no bound.
+    """
+    ratio = w.specs[inst.id].market_take_bound_ppm
+    if not ratio or order.order_type == LIMIT:
+        return 0
+    spot = w.brackets[inst.id] is None
+    mark = w.last_prices[inst.id] * PPM if spot else w.marks[inst.id]
+    if order.side == BUY:
+        return max(1, mark * (PPM + ratio) // (PPM * PPM))
+    return max(1, -(-mark * (PPM - ratio) // (PPM * PPM)))
+
+
+def _stays_healthy(w: World, inst: Instrument, account: Account, cost: int, closed: int) -> bool:
+    """Whether closing ``closed`` lots at ``cost`` leaves the account above liquidation.
+
+    An account that is already below may only get out, whatever it costs.
+    """
+    equity, _, maintenance = requirements(w, account)
+    if liquidatable(w, account, equity, maintenance):
+        return True
+    if closed:
+        table, position = w.brackets[inst.id], account.positions[inst.id]
+        assert table is not None
+        value = abs(position_value(w, inst.id, position))
+        left = value - value * closed // abs(position.qty)
+        maintenance += table.maintenance(left) - table.maintenance(value) + ROUNDING
+    return not liquidatable(w, account, equity - cost, maintenance)
+
+
+def resting_lots(account: Account, inst: Instrument, side: int) -> int:
+    """Open lots of an account that rest on one side of a book.  O(open orders of the account)."""
+    return sum(
+        order.leaves
+        for order in account.orders.values()
+        if order.instrument == inst.id and order.side == side and order.level is not None
+    )
+
+
+def _clip_reduce_only(account: Account, inst: Instrument, order: Order) -> int:
+    """Cut a reduce-only order down to what still rests uncovered of the position, or refuse it."""
+    position = account.positions.get(inst.id)
+    held = position.qty if position else 0
+    room = (held if order.side == SELL else -held) - resting_lots(account, inst, order.side)
+    if room <= 0:
+        return R.REDUCE_ONLY_REJECTED
+    if order.leaves > room:
+        order.qty -= order.leaves - room
+        order.leaves = order.shown = room
+    return 0
+
+
+def _afford_spot(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> int:
+    """Reserve base or quote; a unified account must also afford the haircut of what it gets."""
+    ledger, id = w.ledger, account.id
+    limit_order = order.order_type == LIMIT
+    if order.side == SELL:
+        asset, amount = inst.base, order.leaves * inst.lot_units
+    elif limit_order:
+        asset, amount = inst.quote, hold_for(w, inst, account, order, order.leaves)
+    else:
+        asset = inst.quote
+        _, cost = walk(engine, inst, order, take_bound(w, inst, order))
+        amount = cost + -(-cost * account.taker_ppm // PPM)
+    if ledger.posted[id][asset] - ledger.reserved[id][asset] < amount:
+        return R.INSUFFICIENT_BALANCE
+    if account.mode != CASH and exposed(account):
+        need = _collateral_loss(w, engine, inst, account, order)
+        if need > 0 and not affordable(w, account, need):
+            sale = order.side == SELL and inst.quote == w.venues[inst.venue].numeraire
+            if not (sale and _stays_healthy(w, inst, account, need, 0)):
+                return R.INSUFFICIENT_MARGIN
+    if limit_order:
+        ledger.reserved[id][asset] += amount
+        order.reserved = amount
+    return 0
+
+
+def _collateral_loss(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> int:
+    """How much equity a complete fill of a spot order costs a unified account, rounded up."""
+    if order.order_type == LIMIT:
+        qty, notional = _terms_now(engine, inst, order)
+    else:
+        qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
+    fee = -(-notional * account.taker_ppm // PPM)
+    base = qty * inst.lot_units
+    if order.side == SELL:
+        change = collateral_change(w, account, inst.base, -base, inst.quote, notional - fee)
+    else:
+        change = collateral_change(w, account, inst.base, base, inst.quote, -notional - fee)
+    return ROUNDING - change
+
+
+def post_only(engine: MatchingEngine, order: Order) -> int:
+    """Keep a post-only limit order from trading: refuse it, or slide it inside the far touch.
+
+    Returns the reason of the refusal or 0; nothing crosses while an auction collects orders.
+    """
+    if order.time_in_force != GTX or order.order_type != LIMIT or engine.auction:
+        return 0
+    book = engine.book
+    if order.side == BUY:
+        if not 0 < book.best_ask <= order.price:
+            return 0
+        price = book.best_ask - 1
+    else:
+        if book.best_bid < order.price:
+            return 0
+        price = book.best_bid + 1
+    if not order.flags & FLAG_SLIDE or price <= 0:
+        return R.POST_ONLY_WOULD_CROSS
+    order.price = price
+    return 0

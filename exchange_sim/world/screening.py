@@ -1,0 +1,69 @@
+"""After each mark update: which accounts crossed a band, and which are to be liquidated.
+
+A vector pass over the venue's mirror names the accounts that may be at risk; each of them is
+recomputed exactly in integers before anything happens to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from exchange_sim.model.account import PORTFOLIO
+from exchange_sim.risk.adl import tie_key
+from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
+from exchange_sim.world import liquidation
+from exchange_sim.world.margin import liquidatable, requirements
+from exchange_sim.world.venue import refresh_mirror
+
+if TYPE_CHECKING:
+    from exchange_sim.world.venue import VenueState
+    from exchange_sim.world.world import World
+
+
+def screen(w: World, venue: VenueState) -> None:
+    """Find accounts at risk by vector, confirm them exactly, and queue the worst first.
+
+    Equal ratios are served in an order that favours no id.
+    """
+    refresh_mirror(w, venue)
+    marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+    found = []
+    for account_id in venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks):
+        account = w.accounts[account_id]
+        if account.liquidating:
+            continue
+        equity, _, maintenance = requirements(w, account)
+        if account.mode == PORTFOLIO:
+            _note_band(w, venue, account_id, equity, maintenance)
+        if liquidatable(w, account, equity, maintenance):
+            found.append((uni_mmr_ppm(equity, maintenance), account_id, equity, maintenance))
+    for account_id in list(venue.banded):
+        _leave_band(w, venue, account_id)
+    found.sort(key=lambda row: (row[0], tie_key(row[1], w.seq)))
+    for ratio, account_id, equity, maintenance in found:
+        liquidation.enqueue(w, venue, account_id, equity, maintenance, ratio)
+
+
+def _note_band(w: World, venue: VenueState, account_id: int, equity: int, maintenance: int) -> None:
+    """Record that a portfolio account moved to another band."""
+    account = w.accounts[account_id]
+    ratio = uni_mmr_ppm(equity, maintenance)
+    band = int(margin_band(ratio, venue.spec.bands))
+    venue.seen_epoch[account_id] = venue.mark_epoch
+    if band != account.band:
+        account.band = band
+        w.out.append((30, account_id, band, ratio, equity, maintenance))
+        if band:
+            venue.banded[account_id] = True
+        else:
+            venue.banded.pop(account_id, None)
+            venue.seen_epoch.pop(account_id, None)
+
+
+def _leave_band(w: World, venue: VenueState, account_id: int) -> None:
+    """Accounts that the screening no longer names are free again."""
+    if venue.seen_epoch.get(account_id) != venue.mark_epoch:
+        account = w.accounts[account_id]
+        if not account.liquidating:
+            equity, _, maintenance = requirements(w, account)
+            _note_band(w, venue, account_id, equity, maintenance)
