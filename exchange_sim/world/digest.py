@@ -1,4 +1,11 @@
-"""A digest of the whole state, independent of data structures and of how the state was reached."""
+"""A digest of the whole state, independent of data structures and of how the state was reached.
+
+Left out is what follows from the rest: cached margins, the mirror, budgets of the current slot.
+
+Simplifications
+---------------
+The best price that a trailing stop has seen is inside the matching engine and not part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +13,10 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from exchange_sim.model.order import Order
+
 if TYPE_CHECKING:
+    from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
 
 
@@ -25,29 +35,42 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
     ):
         yield "balance", account_id, posted, reserved
     for account in w.accounts:
-        positions = sorted((i, p.qty, p.entry_notional) for i, p in account.positions.items())
+        positions = sorted(
+            (i, p.qty, p.entry_notional, p.leverage) for i, p in account.positions.items()
+        )
         yield (
             "account", account.id, account.venue, account.owner, account.mode, account.band,
-            account.liquidating, account.order_margin, sorted(account.loans.items()), positions,
+            account.liquidating, account.order_margin, sorted(account.loans.items()),
+            sorted(account.auto_loans.items()), positions,
         )  # fmt: skip
     for instrument, engine in enumerate(w.engines):
-        yield (
-            "prices",
-            instrument,
-            w.marks[instrument],
-            w.indexes[instrument],
-            w.last_prices[instrument],
-        )
-        yield "status", instrument, w.status[instrument], w.open_interest[instrument]
+        yield "prices", instrument, w.marks[instrument], w.indexes[instrument]
+        yield "market", instrument, w.last_prices[instrument], w.open_interest[instrument]
+        yield "status", instrument, w.status[instrument], engine.auction
         for order in engine.book:
-            yield (
-                "order", order.order_id, order.account, order.side, order.price, order.leaves,
-                order.shown, order.reserved,
-            )  # fmt: skip
+            yield "order", *_order(order), order.shown, order.reserved
         for order_id in sorted(engine.stops.orders):
             order = engine.stops.orders[order_id]
-            yield "armed", order_id, order.account, order.side, order.trigger, order.leaves
+            yield "armed", *_order(order), order.order_type, order.trigger, order.trailing_ppm
     for venue in w.venues:
-        yield "venue", venue.id, list(venue.queue), venue.asset_prices, venue.lent
-        yield "funding", sorted(venue.last_funding_ppb.items()), venue.transfers_enabled
+        yield from _venue(venue)
     yield "transfers", sorted(w.transfers.items())
+
+
+def _order(order: Order) -> tuple[int, ...]:
+    return (
+        order.order_id, order.account, order.client_order_id, order.side, order.time_in_force,
+        order.price, order.qty, order.leaves, order.display, order.flags, order.stp_mode,
+        order.expire_ns,
+    )  # fmt: skip
+
+
+def _venue(venue: VenueState) -> Iterator[tuple[object, ...]]:
+    yield "venue", venue.id, list(venue.queue), venue.asset_prices, venue.lent
+    yield "liquidation", sorted(venue.steps.items()), venue.takeover_busy, venue.bad_debt_total
+    yield "funding", sorted(venue.last_funding_ppb.items()), venue.last_interest_ns
+    for instrument in venue.perps:
+        premium = venue.premiums[instrument]
+        yield "premium", instrument, premium.count, premium.weighted
+        yield "basis", instrument, venue.basis[instrument].state()
+    yield "switches", venue.transfers_enabled

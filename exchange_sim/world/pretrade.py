@@ -150,9 +150,7 @@ def _terms_now(engine: MatchingEngine, inst: Instrument, order: Order) -> tuple[
     return qty, notional
 
 
-def walk(
-    engine: MatchingEngine, inst: Instrument, order: Order, limit: int
-) -> tuple[int, int]:
+def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> tuple[int, int]:
     """Lots and notional that an order would trade now, no further than ``limit`` (0: any price).
 
     Own resting orders are passed over when self-trade prevention would remove them; the other modes
