@@ -1,7 +1,7 @@
 """Cost of the shell: light entries, SimPy entries, and commands through links, venue and routing.
 
-Run ``python benchmarks/bench_sim.py``.  Figures are nanoseconds of CPU time, best of five.  The world
-is a fake that answers each command with canned events, so that only the shell is measured.
+Run ``python benchmarks/bench_sim.py``.  Figures are nanoseconds of CPU time, best of five.  The
+world is a fake that answers each command with canned events, so that only the shell is measured.
 """
 
 from __future__ import annotations
@@ -205,11 +205,11 @@ def whole(strategy: Strategy) -> float:
     submit = agent.submit
     begin = time.process_time()
     for block in range(N // 1_000):
-        agent.start_wake_up()
+        agent.wake()
         for _ in range(1_000):
             submit(market, 0, 5, 1_000, LIMIT, GTC)
         kernel.run((block + 1) * 10_000_000)
-        agent.wake()
+    agent.wake()
     return time.process_time() - begin
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from exchange_sim.limits import OUTBOX_MESSAGES_MAX
 from exchange_sim.marketdata.feed import Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.rng import Stream, Streams
@@ -81,6 +82,7 @@ class Agent(Watcher):
             for callback in CALLBACK_NAMES
             if callback in present
         }
+        self._on_timer = self.callbacks.get("on_timer")
         kinds = {kind for name in self.callbacks for kind in CALLBACK_KINDS.get(name, ())}
         self._wake_kinds = frozenset(kinds)
         strategy.attach(self)
@@ -165,15 +167,23 @@ class Agent(Watcher):
 
     def wake(self) -> None:
         """A message that the strategy wants to hear of has arrived."""
-        self.start_wake_up()
+        self._wake_for(None)
+
+    def _wake_for(self, tell: Callable[..., Any] | None, *arguments: Any) -> None:
+        """One wake-up: new budgets, then what has arrived, then its own reason (if any)."""
+        self.outbox = self._local_notices = 0
         self.take_in()
-        self.end_wake_up()
+        if tell is not None and not self.closed:
+            self.call(tell, *arguments)
+        if self.outbox >= OUTBOX_MESSAGES_MAX:
+            self.note_overflow()
 
     def take_in(self) -> None:
         """Take in what has arrived and tell the strategy, in the order of arrival per session."""
         now = self.kernel.now_ns
         for session in self.sessions:
-            if session.ready(now):
+            inbox = session.inbox
+            if inbox and inbox[0][0] <= now:
                 session.take_in(now, self._notify if self.callbacks else None)
 
     def _notify(self, session: Session, callback: str, argument: Any) -> None:
@@ -187,13 +197,8 @@ class Agent(Watcher):
             self.call(tell, argument)
 
     def _tell(self, callback: str, *arguments: Any) -> None:
-        """One wake-up with a reason of its own."""
-        self.start_wake_up()
-        self.take_in()
-        tell = self.callbacks.get(callback)
-        if tell is not None and not self.closed:
-            self.call(tell, *arguments)
-        self.end_wake_up()
+        """A wake-up whose reason is a callback."""
+        self._wake_for(self.callbacks.get(callback), *arguments)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call the strategy; whatever it raises goes to the host, except the user's Ctrl-C."""
@@ -307,7 +312,7 @@ class Agent(Watcher):
             self.kernel.at(timer.next_ns(self.kernel.now_ns), self._fire, timer, WAKE)
         else:
             del self._timers[timer.name]
-        self._tell("on_timer", timer.name)
+        self._wake_for(self._on_timer, timer.name)
 
     def log(self, message: str, values: dict[str, object]) -> None:
         """See ``Strategy.log``."""

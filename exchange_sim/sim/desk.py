@@ -272,13 +272,9 @@ class Desk:
         """Tell the strategy about an order that never left; the agent knows how."""
         raise NotImplementedError
 
-    def start_wake_up(self) -> None:
-        """Renew the budgets of one wake-up."""
-        self.outbox = self._local_notices = 0
-
-    def end_wake_up(self) -> None:
-        """Record what the budgets refused in this wake-up, once."""
-        if self.outbox >= OUTBOX_MESSAGES_MAX and self.refused_locally:
+    def note_overflow(self) -> None:
+        """Record what the budget refused in this wake-up, once."""
+        if self.refused_locally:
             self.note(NoteKind.STRATEGY_FAULT, RejectReason.OUTBOX_FULL, self.refused_locally)
             self.refused_locally = 0
 

@@ -19,8 +19,8 @@ import simpy
 from simpy.core import EmptySchedule, StopSimulation
 from simpy.events import Event
 
-from exchange_sim import limits
 from exchange_sim.errors import Livelock
+from exchange_sim.limits import EVENTS_PER_INSTANT_MAX, INT64_MAX
 from exchange_sim.units import format_utc
 
 SYSTEM: Final = 1
@@ -38,7 +38,7 @@ class Kernel(simpy.Environment):
     """
 
     def __init__(
-        self, start_ns: int = 0, events_per_instant_max: int = limits.EVENTS_PER_INSTANT_MAX
+        self, start_ns: int = 0, events_per_instant_max: int = EVENTS_PER_INSTANT_MAX
     ) -> None:
         if type(start_ns) is not int or start_ns < 0:
             raise TypeError(f"time is a whole number of nanoseconds, got {start_ns!r}")
@@ -99,7 +99,7 @@ class Kernel(simpy.Environment):
         if isinstance(until, Event):
             return super().run(until)
         if until is None:
-            self._run_before(None)
+            self._run_before(INT64_MAX + 1)
             return None
         if type(until) is not int:
             raise TypeError(f"time is a whole number of nanoseconds, got {until!r}")
@@ -109,13 +109,13 @@ class Kernel(simpy.Environment):
         self._now = self.now_ns = until
         return None
 
-    def _run_before(self, until: int | None) -> None:
+    def _run_before(self, until: int) -> None:
         """The loop: light entries inline, which saves two calls per entry (0.15 us)."""
         queue, pop, most = self._queue, heappop, self._instant_max
         now, at_instant, steps = self._now, self._at_instant, 0
         try:
             while queue:
-                if until is not None and queue[0][0] >= until:
+                if queue[0][0] >= until:
                     return
                 entry = pop(queue)
                 steps += 1

@@ -181,10 +181,6 @@ class Session:
         self._waking = False
         self.agent.wake()
 
-    def ready(self, now: int) -> bool:
-        """Whether a message has arrived that was not taken in."""
-        return bool(self.inbox) and self.inbox[0][0] <= now
-
     def take_in(self, now: int, tell: Tell | None) -> None:
         """Take in what has arrived by ``now``, one by one, and tell what follows from it."""
         inbox, view = self.inbox, self.view
