@@ -8,8 +8,8 @@ price merges groups from the top and touches nothing below.  Inside a group the 
 their first order.  A price change costs O(1) while it reaches nothing, O(log² n) amortised per
 order that it moves or fires.
 
-The trigger of a sell is ``best - floor(best * ppm / 10**6)``, of a buy ``best + floor(...)``: never
-farther from the best price than the rate says.
+The trigger of a sell is ``best - ceil(best * ppm / 10**6)``, of a buy ``best + ceil(...)``: it
+fires when the price has come back by the whole rate, not a tick before.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 
 from exchange_sim.model.enums import SELL
 from exchange_sim.model.order import Order
-from exchange_sim.units import PPM, mul_div_floor
+from exchange_sim.units import PPM, mul_div_ceil
 
 Ready = tuple[int, Order]
 """Place in the order of entry, and the order: the heap of orders that may fire."""
@@ -62,7 +62,8 @@ class _Followers:
 
     def add(self, order: Order, entry: int, activation: int, price: int) -> None:
         """Arm an order that starts to follow when the price is at or above ``activation``."""
-        if self._size > 2 * len(self._entries) + _COMPACT_MIN:
+        cells = self._size + len(self._stack) + len(self._triggers)
+        if cells > 4 * len(self._entries) + _COMPACT_MIN:
             self._compact()
         self._size += 1
         if price > _NEVER and price >= activation:
@@ -92,7 +93,7 @@ class _Followers:
             self._size -= 1
         if not heap:
             return _NEVER
-        return group.best - mul_div_floor(abs(group.best), heap[0][0], PPM)
+        return group.best - mul_div_ceil(abs(group.best), heap[0][0], PPM)
 
     def observe(self, price: int) -> None:
         """The price is now ``price``: raise lower best prices, wake the orders it activates."""
