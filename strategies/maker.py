@@ -162,13 +162,16 @@ class Maker(Strategy):
             fair = pair.anchor(book) or pair.params.initial_price / pair.market.tick
             if fair:
                 pair.start(fair, self._weights, self.position_lots(pair.market))
-                pair.last_ns, pair.last_lead = now, lead
+                pair.last_ns = pair.sampled_ns = now
+                pair.last_lead = lead
             return
         seconds = pair.observe(book, now, lead, p.follow_s)
         if pair.sibling is not None:
             mid = self.book(pair.sibling).mid_ticks * pair.sibling.tick / pair.market.tick
             if mid:
                 pair.link(mid, p.link_per_s * seconds, p.link_gap)
+        if p.withdrawal.toxicity is not None:
+            pair.measure_flow(book, math.exp(-seconds / 60.0))
         if pair.bids.is_short or pair.asks.is_short:
             kept = math.exp(-p.refill_per_s * seconds)
             pair.bids.refill(kept)

@@ -62,7 +62,11 @@ class VolatilityPolicy(Policy):
 
 @attrs.frozen
 class InfrastructureParams:
-    """Scales and delays (0 to ``delay_max_s``) are drawn per maker, uniformly."""
+    """Scales and delays (0 to ``delay_max_s``) are drawn per maker, uniformly.
+
+    ``venues`` are those whose trouble it is (none: all); pairs elsewhere are cut to a scale between
+    ``elsewhere_low`` and ``elsewhere_high``, because their inventory cannot be moved either.
+    """
 
     ack_limit_ms: float = 500.0
     delay_max_s: float = 240.0
@@ -70,6 +74,9 @@ class InfrastructureParams:
     alt_high: float = 0.10
     major_low: float = 0.25
     major_high: float = 0.60
+    venues: tuple[str, ...] = ()
+    elsewhere_low: float = 0.25
+    elsewhere_high: float = 0.60
     return_half_life_s: float = 360.0
 
 
@@ -86,10 +93,12 @@ class InfrastructurePolicy(Policy):
         self._stream = stream
         self._alt_low = stream.uniform(params.alt_low, params.alt_high)
         self._major_low = stream.uniform(params.major_low, params.major_high)
+        self._elsewhere_low = stream.uniform(params.elsewhere_low, params.elsewhere_high)
         self._out = False
         self._act_ns = 0
         self._alt = StagedReturn()
         self._major = StagedReturn()
+        self._elsewhere = StagedReturn()
 
     def update(self, conditions: Conditions) -> None:
         """Start or end the own clock, then work out the scales."""
@@ -106,9 +115,12 @@ class InfrastructurePolicy(Policy):
         half_life = p.return_half_life_s * NANOS_PER_S
         self._alt.step(self._alt_low if self._out else 1.0, now, half_life)
         self._major.step(self._major_low if self._out else 1.0, now, half_life)
+        self._elsewhere.step(self._elsewhere_low if self._out else 1.0, now, half_life)
 
     def bid(self, pair: Quoted) -> float:
-        """Majors keep more than the rest."""
+        """Majors keep more than the rest, other venues more than the one in trouble."""
+        if self._params.venues and pair.venue not in self._params.venues:
+            return self._elsewhere.value
         return self._major.value if pair.is_major else self._alt.value
 
 

@@ -6,43 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-import attrs
-
 from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.strategy.api import BookView, Market, Strategy
 from exchange_sim.units import NANOS_PER_S
+from strategies.params import PairParams
 from strategies.quotes import QuoteSide, ladder_prices
 
+__all__ = ["Pair", "PairParams", "link_siblings"]
+
 _VOL_WINDOW_S: Final = 60.0
+_VOL_SAMPLE_S: Final = 4.5
 _VOL_MIN: Final = 0.1
 _SCALE_CHANGE: Final = 0.1
 """Relative change of a scale that is worth new quotes."""
-
-
-@attrs.frozen
-class PairParams:
-    """One market that a maker quotes.
-
-    ``depth_usd`` is D1, the calm bid notional within 1 % x ``beta`` of the whole book; the maker
-    rests ``share`` of it on each side.  ``calm_vol_bp`` is the calm volatility of one minute.
-    ``lead_beta`` is the part of the lead market's move that quotes follow at once (0: none);
-    ``sibling`` is the same asset elsewhere (see ``link_siblings``).  ``inventory_limit_d1`` times
-    share is divided by beta. ``every``: quoted each so many wake-ups. ``initial_price`` opens an
-    empty book.
-    """
-
-    symbol: str
-    depth_usd: float
-    initial_price: float = 0.0
-    beta: float = 1.0
-    is_major: bool = False
-    share: float = 0.1
-    half_spread_bp: float = 1.0
-    calm_vol_bp: float = 2.0
-    lead_beta: float = 0.0
-    sibling: str = ""
-    inventory_limit_d1: float = 3.0
-    every: int = 1
 
 
 class Pair:
@@ -60,8 +36,8 @@ class Pair:
         "index",
         "inventory",
         "is_major",
+        "last_fair",
         "last_lead",
-        "last_mid",
         "last_ns",
         "level_lots",
         "limit_lots",
@@ -71,9 +47,11 @@ class Pair:
         "own_vol",
         "params",
         "quoted",
+        "sampled_ns",
         "sibling",
         "toxicity",
         "variance",
+        "venue",
         "volume",
     )
 
@@ -84,12 +62,13 @@ class Pair:
         self.index = index
         self.is_major = params.is_major
         self.market = market = owner.market(params.symbol)
+        self.venue = market.venue
         self.sibling: Market | None = owner.market(params.sibling) if params.sibling else None
         self.offsets_bp = tuple(offset * params.beta for offset in offsets_bp)
         self.bids = QuoteSide(owner, market, BUY, len(offsets_bp))
         self.asks = QuoteSide(owner, market, SELL, len(offsets_bp))
-        self.fair_ticks = self.last_mid = self.last_lead = 0.0
-        self.last_ns = 0
+        self.fair_ticks = self.last_fair = self.last_lead = 0.0
+        self.last_ns = self.sampled_ns = 0
         self.variance = params.calm_vol_bp**2 / _VOL_WINDOW_S
         self.own_vol = 1.0
         self.inventory = self.toxicity = 0.0
@@ -103,7 +82,7 @@ class Pair:
     def start(self, fair_ticks: float, weights: tuple[float, ...], position_lots: int) -> None:
         """Fix sizes in lots at the first known price; ``weights`` are parts of the share."""
         p = self.params
-        self.fair_ticks = self.last_mid = fair_ticks
+        self.fair_ticks = self.last_fair = fair_ticks
         d1_lots = p.depth_usd / self.lot_value()
         self.level_lots = [weight * p.share * d1_lots for weight in weights]
         self.limit_lots = max(1.0, p.inventory_limit_d1 * p.share * d1_lots / p.beta)
@@ -140,14 +119,22 @@ class Pair:
         if self.last_lead and lead_mid and self.params.lead_beta:
             self.fair_ticks *= math.exp(self.params.lead_beta * math.log(lead_mid / self.last_lead))
         self.last_lead = lead_mid
-        if seconds > 0.0:
-            move_bp = 10_000.0 * math.log(anchor / self.last_mid)
-            gain = -math.expm1(-seconds / _VOL_WINDOW_S)
-            self.variance += gain * (move_bp * move_bp / seconds - self.variance)
-            vol = math.sqrt(self.variance * _VOL_WINDOW_S) / self.params.calm_vol_bp
-            self.own_vol = max(vol, _VOL_MIN)
-        self.last_mid = anchor
+        elapsed = (now_ns - self.sampled_ns) / NANOS_PER_S
+        if elapsed >= _VOL_SAMPLE_S:
+            self._sample(elapsed, follow_s)
+            self.sampled_ns = now_ns
         return seconds
+
+    def _sample(self, seconds: float, follow_s: float) -> None:
+        """Update the volatility from the fair value, which does not bounce between the touches."""
+        move_bp = 10_000.0 * math.log(self.fair_ticks / self.last_fair)
+        self.last_fair = self.fair_ticks
+        # variance of the increments of a smoothed random walk
+        kept = max(0.05, 1.0 + follow_s / seconds * math.expm1(-seconds / follow_s))
+        gain = -math.expm1(-seconds / _VOL_WINDOW_S)
+        self.variance += gain * (move_bp * move_bp / (seconds * kept) - self.variance)
+        vol = math.sqrt(self.variance * _VOL_WINDOW_S) / self.params.calm_vol_bp
+        self.own_vol = max(vol, _VOL_MIN)
 
     def link(self, sibling_mid: float, rate: float, gap_scale: float) -> None:
         """Follow the same asset elsewhere: by ``rate`` for small gaps, hardly beyond the scale.
@@ -168,7 +155,7 @@ class Pair:
         level moves when it is off by ``fraction`` of its distance.  The side that moves away goes
         first, so that the other one does not run into it.
         """
-        changed = self.bids.collect() | self.asks.collect()
+        changed = self.bids.collect(now_ns) | self.asks.collect(now_ns)
         step = self.fair_ticks / 10_000.0
         centre = self.fair_ticks + shift * step
         old_centre, old_half, old_bid, old_ask = self.quoted

@@ -16,8 +16,8 @@ from exchange_sim.units import PPM
 
 _STAGES: Final = (0.9, 0.5, 0.2, 0.1, 0.05)
 """Crossing one of these mean scales is worth a note in the log."""
-_CLEARANCE: Final = 1.1
-"""A stage is left upwards only this factor above its edge."""
+_CLEARANCE: Final = 1.3
+"""A stage is left upwards only this factor above its edge, so that notes do not flap."""
 
 
 class Conditions:
@@ -49,6 +49,7 @@ class Quoted(Protocol):
     """
 
     index: int
+    venue: str
     is_major: bool
     own_vol: float
     inventory: float
@@ -126,15 +127,10 @@ class PolicySet:
         self._policies = tuple(policies)
         self._floor = floor
         self._stage = 0
-        self._sum = 0.0
-        self._pairs = 0
-        self._votes = dict.fromkeys(WithdrawalCause, 0.0)
+        self._latest: dict[int, tuple[float, WithdrawalCause]] = {}
 
     def update(self, conditions: Conditions) -> None:
         """Begin a wake-up."""
-        self._sum = 0.0
-        self._pairs = 0
-        self._votes = dict.fromkeys(WithdrawalCause, 0.0)
         for policy in self._policies:
             policy.update(conditions)
 
@@ -147,9 +143,7 @@ class PolicySet:
             if scale < bid:
                 bid, cause = scale, policy.cause
             ask = min(ask, policy.ask(pair))
-        self._sum += bid
-        self._pairs += 1
-        self._votes[cause] += 1.0 - bid
+        self._latest[pair.index] = (bid, cause)
         floor = self._floor
         return (
             floor if 0.0 < bid < floor else bid,
@@ -161,9 +155,9 @@ class PolicySet:
 
         ``None`` unless the mean scale over the maker's pairs crossed a stage (90, 50, 20, 10, 5 %).
         """
-        if not self._pairs:
+        if not self._latest:
             return None
-        mean = self._sum / self._pairs
+        mean = sum(bid for bid, _ in self._latest.values()) / len(self._latest)
         before, stage = self._stage, self._stage
         while stage < len(_STAGES) and mean < _STAGES[stage]:
             stage += 1
@@ -172,6 +166,9 @@ class PolicySet:
         self._stage = stage
         if stage == before:
             return None
-        cause = max(self._votes, key=self._votes.__getitem__) if stage else WithdrawalCause.NONE
+        votes = dict.fromkeys(WithdrawalCause, 0.0)
+        for bid, voted in self._latest.values():
+            votes[voted] += 1.0 - bid
+        cause = max(votes, key=votes.__getitem__) if stage else WithdrawalCause.NONE
         kind = NoteKind.QUOTES_REDUCED if mean >= 0.1 else NoteKind.QUOTES_WITHDRAWN
         return (NoteKind.QUOTES_RESTORED if stage < before else kind), cause, round(mean * PPM)

@@ -13,11 +13,18 @@ from typing import Final
 
 from exchange_sim.model.enums import BUY, FLAG_SLIDE, GTX, LIMIT, OrderStatus, StpMode
 from exchange_sim.strategy.api import Market, OrderHandle, Strategy
+from exchange_sim.units import NANOS_PER_S
 
 SIZE_TOLERANCE: Final = 0.15
 """A level whose open lots are within this share of the desired size is left alone."""
 
 _STP: Final = int(StpMode.EXPIRE_MAKER)
+_PAUSE_NS: Final = 10 * NANOS_PER_S
+"""After a refusal (no money, no margin) a side only shrinks for so long."""
+_CAPACITY_CUT: Final = 0.7
+_CAPACITY_GROWTH: Final = 1.01
+_CAPACITY_MIN: Final = 0.02
+"""A refusal cuts the sizes of its side; they grow back a little at each wake-up."""
 _PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 
 
@@ -25,13 +32,15 @@ class QuoteSide:
     """One side of a maker's ladder in one market.
 
     ``missing[i]`` are lots of level i that were hit and have not been refilled yet (``is_short``:
-    any). ``waiting_ns`` is when the oldest request without an answer was sent, 0 when there is
-    none.
+    any).  ``capacity`` is the part of the sizes that the venue's checks let pass.  ``waiting_ns``
+    is when the oldest request without an answer was sent, 0 when there is none.
     """
 
     __slots__ = (
         "_filled",
+        "_refused_ns",
         "_sent_ns",
+        "capacity",
         "is_short",
         "market",
         "missing",
@@ -46,18 +55,23 @@ class QuoteSide:
         self.market = market
         self.side = side
         self.missing = [0.0] * levels
+        self.capacity = 1.0
         self.is_short = False
         self.orders: list[OrderHandle | None] = [None] * levels
         self.waiting_ns = 0
         self._filled = [0] * levels
         self._sent_ns = 0
+        self._refused_ns = 0
 
-    def collect(self) -> bool:
+    def collect(self, now_ns: int) -> bool:
         """Take in what happened since the last call; True when an order traded or ended."""
-        changed = waiting = False
+        changed = waiting = refused = False
         for level, order in enumerate(self.orders):
             if order is None:
                 continue
+            if order.reject_code:
+                order.reject_code = 0
+                refused = True
             if order.filled_lots != self._filled[level]:
                 self.missing[level] += order.filled_lots - self._filled[level]
                 self._filled[level] = order.filled_lots
@@ -67,6 +81,12 @@ class QuoteSide:
                 changed = True
             elif order.pending_replace or order.status_code == _PENDING_NEW:
                 waiting = True
+        if refused:
+            self._refused_ns = now_ns
+            self.capacity = max(_CAPACITY_MIN, self.capacity * _CAPACITY_CUT)
+        elif self.capacity < 1.0:
+            self.capacity = min(1.0, self.capacity * _CAPACITY_GROWTH)
+            changed = True
         self.waiting_ns = (self.waiting_ns or self._sent_ns) if waiting else 0
         return changed
 
@@ -91,33 +111,52 @@ class QuoteSide:
         """
         sent = 0
         owner, orders, missing = self.owner, self.orders, self.missing
+        paused = now_ns < self._refused_ns + _PAUSE_NS
         for level, price in enumerate(prices):
             size = sizes[level]
             missing[level] = min(missing[level], size)
-            lots = int(size - missing[level])
+            lots = int(size * self.capacity - missing[level])
             order = orders[level]
-            if order is None:
-                if lots >= min_lots and price > 0:
-                    order = owner.submit(
-                        self.market, self.side, lots, price, LIMIT, GTX, FLAG_SLIDE, stp_mode=_STP
-                    )
-                    orders[level] = order
-                    self._filled[level] = 0
-                    sent += 1
-            elif order.pending_cancel or order.pending_replace:
-                continue
-            elif lots < min_lots or price <= 0:
-                owner.cancel(order)
-                sent += 1
-            elif abs(order.price_ticks - price) > tolerances[level]:
-                owner.modify(order, price, lots)
-                sent += 1
-            elif abs(order.leaves_lots - lots) > SIZE_TOLERANCE * lots:
-                owner.modify(order, 0, lots)
+            if order is not None:
+                sent += self._change(order, price, lots, tolerances[level], min_lots, paused)
+            elif lots >= min_lots and price > 0 and not paused:
+                orders[level] = owner.submit(
+                    self.market, self.side, lots, price, LIMIT, GTX, FLAG_SLIDE, stp_mode=_STP
+                )
+                self._filled[level] = 0
                 sent += 1
         if sent:
             self._sent_ns = now_ns
         return sent
+
+    def _change(
+        self,
+        order: OrderHandle,
+        price: int,
+        lots: int,
+        tolerance: float,
+        min_lots: int,
+        paused: bool,
+    ) -> int:
+        """Bring one live order in line; messages sent (0 or 1).  Paused: it may only shrink."""
+        if order.pending_cancel or order.pending_replace:
+            return 0
+        if lots < min_lots or price <= 0:
+            self.owner.cancel(order)
+            return 1
+        off = order.price_ticks - price
+        if abs(off) > tolerance:
+            if not paused:
+                self.owner.modify(order, price, lots)
+                return 1
+            if (off > 0) == (self.side == BUY):
+                self.owner.cancel(order)
+                return 1
+        leaves = order.leaves_lots
+        if abs(leaves - lots) > SIZE_TOLERANCE * lots and not (paused and lots > leaves):
+            self.owner.modify(order, 0, lots)
+            return 1
+        return 0
 
     def cancel_all(self) -> int:
         """Cancel every level with its own message; returns messages sent."""

@@ -61,6 +61,11 @@ class Watched:
         self.usual_depth = (0.0, 0.0)
         self._mean_ns = 0
 
+    def fully_margined(self) -> None:
+        """Leverage 1 in a perpetual: the limits of brackets bind leveraged positions."""
+        if self.market.is_perpetual:
+            self._owner.set_leverage(self.market, 1)
+
     def look(self, now_ns: int) -> BookView:
         """Update the prices from the newest view that the link has delivered.
 
@@ -104,6 +109,16 @@ class Watched:
         usual = max(usual, average)
         self.usual_depth = (average, usual)
         return min(1.0, lots / usual) if usual else 0.0
+
+    def side_d1(self, book: BookView, side: int, reach: float) -> float:
+        """D1 displayed on one side within ``reach`` of the mid, as far as the view's levels go."""
+        if side == BUY:
+            low = self.mid * (1.0 - reach)
+            lots = sum(lots for ticks, lots in book.bid_levels if ticks >= low)
+        else:
+            high = self.mid * (1.0 + reach)
+            lots = sum(lots for ticks, lots in book.ask_levels if ticks <= high)
+        return lots / self.depth_lots if self.depth_lots else 0.0
 
     def take(self, side: int, d1: float, limit_ticks: float | None, flags: int = 0) -> int:
         """Take ``d1`` of liquidity now, not beyond ``limit_ticks`` (``None``: at any price).

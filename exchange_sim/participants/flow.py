@@ -50,9 +50,10 @@ class FlowBook(BookParams):
 class FlowParams(Strategy.Params):
     """Distances are fractions of the price per unit of beta; sizes are log-normal.
 
-    ``thin_book_weight`` w scales takers by ``1 - w * missing share of the displayed depth``.
-    Passive orders are halved when the volatility of one minute is ``passive_half_vol`` times
-    ``calm_vol_bp`` x beta.
+    ``thin_book_weight`` w scales takers by ``1 - w * missing share of the displayed depth``. No
+    taker asks for more than ``depth_share_max`` of what its side shows, so noise shrinks with the
+    book and lets it heal.  Passive orders are halved when the volatility of one minute is
+    ``passive_half_vol`` times ``calm_vol_bp`` x beta.
     """
 
     books: tuple[FlowBook, ...] = ()
@@ -64,6 +65,7 @@ class FlowParams(Strategy.Params):
     limit_from_mean: float = 0.045
     mean_s: float = 120.0
     thin_book_weight: float = 0.6
+    depth_share_max: float = 0.25
     passive_distance: float = 0.02
     passive_nearest: float = 0.0005
     passive_half_vol: float = 6.0
@@ -156,8 +158,10 @@ class BackgroundFlow(Strategy):
         p, book, rng = self.params, source.book, self.rng
         if rng.random() >= p.side_persistence:
             source.side = BUY if rng.random() < 0.5 else SELL
-        shown = book.shown(view, 0.01 * book.beta)
-        size = self._size(source.mean_d1) * (1.0 - p.thin_book_weight * (1.0 - shown))
+        reach = 0.01 * book.beta
+        size = self._size(source.mean_d1)
+        size *= 1.0 - p.thin_book_weight * (1.0 - book.shown(view, reach))
+        size = min(size, p.depth_share_max * book.side_d1(view, 1 - source.side, reach))
         near, far = p.limit_from_mid * book.beta, p.limit_from_mean * book.beta
         if source.side == BUY:
             limit = min(book.mid * math.exp(near), book.mean * math.exp(far))
@@ -174,7 +178,7 @@ class BackgroundFlow(Strategy):
         distance = p.passive_nearest - p.passive_distance * math.log(1.0 - rng.random())
         distance *= book.beta
         half = p.passive_half_vol * p.calm_vol_bp * book.beta / 10_000.0
-        scale = 1.0 / (1.0 + 60.0 * book.variance / (half * half))
+        scale = 1.0 / (1.0 + math.sqrt(60.0 * book.variance) / half)
         lots = int(self._size(source.mean_d1) * scale * book.depth_lots + 0.5)
         life = _LIFE_MIN_NS + rng.exponential_ns(int(source.params.passive_life_s * NANOS_PER_S))
         if rng.random() < 0.5:

@@ -103,6 +103,7 @@ class MacroShock(Strategy):
         for params in p.books:
             book = Watched(self, params.symbol, params.depth_usd, params.beta)
             self.subscribe_book(book.market, 1)
+            book.fully_margined()
             self._books.append((params, book, Drip(p.order_d1, self.rng)))
         symbol = p.reference or (p.books[0].symbol if p.books else "")
         matching = [book for params, book, _ in self._books if params.symbol == symbol]

@@ -2,9 +2,10 @@
 
 Symmetric, otherwise quiet markets would drift and pegged assets overshoot.  Each book has tactical
 capital that acts on small gaps, and a deep reserve that is released smoothly around a large move
-(a step would be a floor in the price).  They see the price late, never pay more (take less) than their value less (plus) the threshold, and
-part of their orders rest in the book. New money arrives while the market is down.  Value investors with limited capital that
-arrives slowly: Duffie (2010), "Asset price dynamics with slow-moving capital", J. Finance 65(4).
+(a step would be a floor in the price).  They see the price late, never pay more (take less) than
+their value less (plus) the threshold, and part of their orders rest in the book.  New money
+arrives while the market is down.  Value investors with limited capital that arrives slowly: Duffie
+(2010), "Asset price dynamics with slow-moving capital", J. Finance 65(4).
 
 Simplification: capital in use is read from the account's position, resting orders are not counted.
 """
@@ -95,6 +96,7 @@ class ValueTraders(Strategy):
         for params in p.books:
             book = Watched(self, params.symbol, params.depth_usd, params.beta)
             self.subscribe_book(book.market, 1)
+            book.fully_margined()
             self._traders.append(_Trader(params, book, Drip(p.order_d1, self.rng), slots))
         self._last_ns = self.now_ns
         self.set_timer("trade", p.interval_s)

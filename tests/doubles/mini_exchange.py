@@ -201,6 +201,9 @@ class MiniDesk:
     def subscribe_margin(self, venue: str | None, account: str | None) -> None:
         pass
 
+    def set_leverage(self, symbol: Any, leverage: int, account: str | None) -> bool:
+        return True
+
     def note(self, kind: int, a: int, b: int, venue: str | None, account: str | None) -> None:
         self.notes.append((self.now_ns, kind, a, b))
 

@@ -350,3 +350,24 @@ def test_news_moves_the_fair_value_once() -> None:
     market.run(30)
 
     assert market.mid(BTC) / before - 1 == pytest.approx(-0.002, rel=0.15)
+
+
+def test_refused_orders_shrink_the_side_instead_of_being_repeated() -> None:
+    """Without money for its bids a maker quotes less and does not flood the venue."""
+    which = maker(withdrawal_enabled=False, follow_s=1e9)
+    market, desk = started(which)
+    bids = which.pairs[0].bids
+    for order in bids.orders:
+        assert order is not None
+        order.reject_code = 302
+    before = len(desk.sent)
+    which.pairs[0].fair_ticks *= 0.999
+    market.run(1.2)
+    cancelled = [kind for kind, order in desk.sent[before:] if order.side == BUY]
+    market.run(200)
+
+    assert "cancel" in cancelled
+    assert "new" not in cancelled
+    assert len(desk.sent) - before < 150
+    assert bids.capacity == 1.0
+    assert len(live(desk, BUY)) == 6

@@ -37,6 +37,7 @@ class Pair:
     def __init__(self, index: int = 0, *, is_major: bool = False) -> None:
         self.index = index
         self.is_major = is_major
+        self.venue = "leading"
         self.own_vol = 1.0
         self.inventory = 0.0
         self.toxicity = 0.0
@@ -159,6 +160,19 @@ def test_infrastructure_withdrawal_is_staggered_and_ends_after_the_outage() -> N
     assert 180 < late <= 244
     assert all(0.02 <= value <= 0.1 for value in alts)
     assert all(0.25 <= value <= 0.6 for value in majors)
+
+
+def test_trouble_of_one_venue_hits_its_own_pairs_most() -> None:
+    """Pairs on another venue are cut less: only the inventory is stuck."""
+    params = InfrastructureParams(delay_max_s=0.0, venues=("leading",))
+    policy = InfrastructurePolicy(params, STREAM.stream("x"))
+    here, there = Pair(0), Pair(1)
+    there.venue = "second"
+    for second in (1, 2, 3):
+        policy.update(at(second, outage=True))
+
+    assert policy.bid(here) <= 0.1
+    assert 0.25 <= policy.bid(there) <= 0.6
 
 
 def test_slow_acknowledgements_count_as_broken_infrastructure() -> None:
