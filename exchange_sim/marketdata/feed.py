@@ -28,7 +28,7 @@ DEPTH_CLASSES: Final = (1, 5, 20, 100, 500)
 """A subscription gets the smallest class that is deep enough; other readers get the first."""
 TRADES_KEPT: Final = 2_000
 """Public trades per market that ``last_trades`` can reach back."""
-HORIZON_NS: Final = 10 * NANOS_PER_S
+HORIZON_NS: Final = 2 * NANOS_PER_S
 """How far behind a reader may be unless ``require_horizon`` says more."""
 
 
@@ -126,9 +126,14 @@ class Feed:
             instrument = dirty.find(1, instrument + 1)
 
     def _publish_one(self, instrument: int, now: int) -> None:
+        """One walk over the book for all classes: the shallow ones are slices of the deepest."""
+        rings = self._rings[instrument]
+        deepest = max(rings)
+        deep = self._view(instrument, deepest, now)
         views: dict[int, BookView] = {}
-        for levels in self._rings[instrument]:
-            views[levels] = view = self._view(instrument, levels, now)
+        for levels in rings:
+            view = deep if levels == deepest else _first_levels(deep, levels)
+            views[levels] = view
             self._store(instrument, levels, view)
         for levels, listener in self.book_listeners[instrument]:
             listener(views[levels])
@@ -236,6 +241,21 @@ class Feed:
                 found.append(_trade(market, time_ns, event))
         found.reverse()
         return found
+
+
+def _first_levels(view: BookView, levels: int) -> BookView:
+    """The same publication with fewer levels."""
+    return BookView(
+        view.market,
+        view.time_ns,
+        view.bid_levels[:levels],
+        view.ask_levels[:levels],
+        view.last_ticks,
+        view.trade_count,
+        view.buy_lots,
+        view.sell_lots,
+        view.available_ns,
+    )
 
 
 def _trade(market: Market, time_ns: int, event: tuple[int, ...]) -> Trade:
