@@ -85,6 +85,7 @@ def test_random_events_of_every_type_survive(batches: Batches, batch_events: int
     """LOG-2: every event is a row of its table, in order, with the command that caused it."""
     with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "_BATCH_EVENTS", batch_events)
+        patch.setattr(log_module, "_DEAL_EVENTS", 7)
         patch.setattr(log_module, "ROW_GROUP_ROWS", 3)
         patch.setattr(log_module, "_BUFFERED_ROWS_MAX", 5)
         folder = Path(name)
@@ -166,12 +167,13 @@ def test_memory_is_bounded_by_row_groups(tmp_path: Path) -> None:
     """Rows leave memory at the limit of their table, or when all tables together hold too much."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_module, "_BATCH_EVENTS", 10)
+        patch.setattr(log_module, "_DEAL_EVENTS", 20)
         patch.setattr(log_module, "ROW_GROUP_ROWS", 100)
         patch.setattr(log_module, "_BUFFERED_ROWS_MAX", 120)
         log = EventLog(tmp_path)
         for i in range(500):
             log.record(i + 1, START_NS, [posted(i), rejected(i)])
-            assert log._buffered <= 120
+            assert log._buffered + log._undealt_events <= 140
         log.close()
     path = tmp_path / "events" / "ledger_posted.parquet"
 
@@ -340,6 +342,7 @@ def test_failing_disk(tmp_path: Path, persistent: bool) -> None:
         try:
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(log_module, "_BATCH_EVENTS", 4)
+                patch.setattr(log_module, "_DEAL_EVENTS", 4)
                 patch.setattr(log_module, "ROW_GROUP_ROWS", 4)
                 fill_and_close(EventLog(folder, open_file=disk.open), batches)
         except StorageError:

@@ -18,12 +18,12 @@ from exchange_sim.journal import JournalFooter, JournalReader, JournalWriter, va
 from exchange_sim.journal import frames as f
 from tests.doubles.storage import Row, cancel, header, new_order
 
-ROWS = [new_order(i) if i % 3 else cancel(i) for i in range(24)]
-FLUSH_EVERY = 6
+ROWS = [new_order(i) if i % 3 else cancel(i) for i in range(12)]
+FLUSH_EVERY = 3
 
 
 def journal(path: Path, rows: list[Row] = ROWS, **changes: object) -> bytes:
-    """A complete journal with a frame for every six commands, and its bytes."""
+    """A complete journal with a frame for every three commands, and its bytes."""
     writer = JournalWriter(path, header(**changes))
     for i, row in enumerate(rows):
         if i % FLUSH_EVERY == 0:
@@ -135,7 +135,7 @@ def test_two_journals_mixed(tmp_path: Path) -> None:
     assert (damage.offset, damage.seq) == (starts[2], FLUSH_EVERY)
     assert str(damage) == (
         "a frame does not continue the one before it"
-        f" (byte {starts[2]}, last whole record ends at command 6)"
+        f" (byte {starts[2]}, last whole record ends at command 3)"
     )
 
 

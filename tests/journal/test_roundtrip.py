@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any, cast
@@ -87,6 +90,36 @@ def test_a_killed_run_loses_at_most_a_block(tmp_path: Path) -> None:
     assert not prefix.complete
     assert "no footer" in prefix.problem
     writer.abort()
+
+
+KILLED = """
+import os, signal, sys, threading
+from pathlib import Path
+from exchange_sim.journal import JournalWriter
+from tests.doubles.storage import cancel, header
+writer = JournalWriter(Path(sys.argv[1]), header())
+threading.Timer(float(sys.argv[2]), os.kill, (os.getpid(), signal.SIGKILL)).start()
+i = 0
+while True:
+    writer.append(cancel(i))
+    i += 1
+"""
+
+
+@pytest.mark.parametrize("seconds", ["0.01", "0.05", "0.1"])
+def test_killed_while_writing(tmp_path: Path, seconds: str) -> None:
+    """F9: kill -9 at any moment leaves a true prefix; only a frame in the making may be cut."""
+    path = tmp_path / "j"
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", KILLED, str(path), seconds]
+    ended = subprocess.run(command, cwd=root, check=False)
+    with JournalReader(path) as reader:
+        rows = list(reader.commands())
+
+        assert ended.returncode == -signal.SIGKILL
+        assert rows == [cancel(i) for i in range(len(rows))]
+        assert len(rows) % JOURNAL_BLOCK_COMMANDS == 0
+        assert not reader.complete
 
 
 def test_abort_keeps_what_was_captured(tmp_path: Path) -> None:
