@@ -25,7 +25,6 @@ from exchange_sim.sim.run import Run, RunResult
 from exchange_sim.sim.timers import VenueTiming
 from exchange_sim.strategy.load import StrategyLoadError, build_params, load_class, source_digest
 from exchange_sim.world import World
-from exchange_sim.world.watch import WatchedWorld
 
 OUTAGES: Final = {"venue": "down", "feed": "feed_frozen", "transfers": "transfers", "api": "api_errors"}
 """Kinds of outage in a scenario, and what the shell calls them."""
@@ -121,6 +120,8 @@ def watched_world(scenario: Scenario) -> World:
     config = world_config(scenario)
     if scenario.about.checks == "cheap":
         return World(config)
+    from exchange_sim.world.watch import WatchedWorld
+
     return WatchedWorld(config, scenario.about.checks)
 
 

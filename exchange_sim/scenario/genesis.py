@@ -12,6 +12,7 @@ tag must match) and set any field of ``participants.crowd.CrowdBook`` or
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -126,13 +127,26 @@ class Genesis:
         for venue in item.venues:
             account = self.open(venue, owner, MODES[item.account], item.fee_tier)
             self.accounts.of[name, venue] = account
-            for asset, value in item.capital_at.get(venue, item.capital).items():
-                if value:
-                    amount = self.names.amount(asset, value)
-                    self.send(c.Deposit, account, self.names.assets[asset], amount)
-            for asset, value in item.loans.items():
-                if value:
-                    self._lend(item, account, asset, self.names.amount(asset, value))
+            holdings = item.capital_at.get(venue, item.capital)
+            loans = item.loans if venue == item.venues[0] else {}
+            for asset in sorted({*holdings, *loans}, key=lambda a: (a in loans, a)):
+                held = self.names.amount(asset, holdings.get(asset, Decimal(0)))
+                owed = self.names.amount(asset, loans.get(asset, Decimal(0)))
+                if owed:
+                    self._lend(item, account, asset, owed)
+                kind = c.Deposit if held >= owed else c.Withdraw
+                if held != owed:
+                    self._move(item, kind, account, asset, abs(held - owed))
+
+    def _move(
+        self, item: ParticipantDef, kind: type[Message], account: int, asset: str, amount: int
+    ) -> None:
+        """Bring holdings to what the scenario says; what a loan already paid for goes outside."""
+        events = self.send(kind, account, self.names.assets[asset], amount)
+        if events[0][0] == 15:
+            where = f"participants.{item.name}.loans.{asset}"
+            message = f"the loan leaves too little margin: {RejectReason(events[0][3]).name}"
+            self.problems.append(self.scenario.problem(where, message, "borrow less"))
 
     def _lend(self, item: ParticipantDef, account: int, asset: str, amount: int) -> None:
         events = self.send(c.Borrow, account, self.names.assets[asset], amount)

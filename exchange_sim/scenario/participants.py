@@ -89,13 +89,17 @@ class ParticipantDef:
     )
     fee_tier: int = entry(Whole(0, 100), default=0, doc="Index into the venue's fees.")
     capital: dict[str, Decimal] = entry(
-        Table(MONEY, ASSET), default={}, doc="Opening balance on each venue, by asset."
+        Table(MONEY, ASSET),
+        default={},
+        doc="What it holds on each venue at the start, borrowed money included.",
     )
     capital_at: dict[str, dict[str, Decimal]] = entry(
         Table(Table(MONEY, ASSET), VENUE), default={}, doc="By venue: replaces `capital` there."
     )
     loans: dict[str, Decimal] = entry(
-        Table(MONEY), default={}, doc="Margin loans taken out on each venue at the start, by asset."
+        Table(MONEY),
+        default={},
+        doc="Margin loans that it owes on its first venue at the start, by asset.",
     )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
     enabled_by: str = entry(
