@@ -12,8 +12,9 @@
     ├── StorageError              7  the disk is full, read-only or failing
     └── Livelock                  8  simulated time stopped advancing
 
-Refusals inside the market are events with a ``RejectReason``; they are never exceptions.  Every class
-is an attrs class with positional fields, so that SimPy can rebuild it across a process boundary.
+Refusals inside the market are events with a ``RejectReason``; they are never exceptions.  Every
+class is an attrs class with positional fields, so that SimPy can rebuild it across a process
+boundary.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Problem:
 
 @attrs.define(eq=False)
 class ScenarioError(ExchangeSimError):
-    """A scenario cannot be used.  ``problems`` holds every mistake that was found, not the first."""
+    """A scenario cannot be used.  ``problems`` holds every mistake that was found, not the
+    first.
+    """
 
     problems: tuple[Problem, ...] = ()
     exit_code: ClassVar[int] = 2
@@ -85,7 +88,9 @@ class InvariantViolation(ExchangeSimError):
 
 @attrs.define(eq=False)
 class JournalCorrupt(ExchangeSimError):
-    """A journal cannot be read any further.  ``offset`` is the byte, ``seq`` the last good command."""
+    """A journal cannot be read any further.  ``offset`` is the byte, ``seq`` the last good
+    command.
+    """
 
     offset: int = 0
     seq: int = 0

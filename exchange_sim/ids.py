@@ -1,4 +1,5 @@
-"""Names for the integers that identify things.  All of them are dense and start at 0 or 1 per world.
+"""Names for the integers that identify things.  All of them are dense and start at 0 or 1 per
+world.
 
 Ids are handed out by the ``World`` (never by a module-level counter), so a second run in the same
 process gets the same ids.

@@ -20,7 +20,9 @@ STOPS_PER_COMMAND_MAX: Final = 100_000
 """Stop orders that one command may fire in a chain; the rest stay armed for the next command."""
 
 OPEN_ORDERS_PER_ACCOUNT_MAX: Final = 10_000
-"""Default of the MAX_NUM_ORDERS filter when a venue does not set one, per account and instrument."""
+"""Default of the MAX_NUM_ORDERS filter when a venue does not set one, per account and
+instrument.
+"""
 
 LIQUIDATION_STEPS_MAX: Final = 10_000
 """Steps of one account's liquidation before it is handed to takeover whatever its state."""

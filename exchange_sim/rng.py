@@ -13,7 +13,9 @@ from random import Random
 
 
 class Stream(Random):
-    """A ``random.Random`` with the samplers that the market needs; integer results where time or lots."""
+    """A ``random.Random`` with the samplers that the market needs; integer results where time or
+    lots.
+    """
 
     def exponential_ns(self, mean_ns: int) -> int:
         """An exponential waiting time in whole nanoseconds, at least 1."""
@@ -38,8 +40,8 @@ class Stream(Random):
 class Streams:
     """The source of all randomness of a run.
 
-    ``Streams(7).stream("flow/x")`` returns a fresh stream at its start on every call; keep the object
-    that you were given, or two users of one name will see the same numbers.
+    ``Streams(7).stream("flow/x")`` returns a fresh stream at its start on every call; keep the
+    object that you were given, or two users of one name will see the same numbers.
     """
 
     def __init__(self, seed: int) -> None:

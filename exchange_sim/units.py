@@ -44,12 +44,16 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def mul_div_floor(value: int, numerator: int, denominator: int) -> int:
-    """``value * numerator / denominator`` rounded towards minus infinity; exact until the division."""
+    """``value * numerator / denominator`` rounded towards minus infinity; exact until the
+    division.
+    """
     return value * numerator // denominator
 
 
 def mul_div_ceil(value: int, numerator: int, denominator: int) -> int:
-    """``value * numerator / denominator`` rounded towards plus infinity; exact until the division."""
+    """``value * numerator / denominator`` rounded towards plus infinity; exact until the
+    division.
+    """
     return -(-value * numerator // denominator)
 
 
@@ -95,14 +99,18 @@ def to_units(value: str | int | Decimal, decimals: int) -> int:
 
 
 def format_units(amount: int, decimals: int) -> str:
-    """Smallest units to decimal text with all ``decimals`` places: ``format_units(-150, 2) == "-1.50"``."""
+    """Smallest units to decimal text with all ``decimals`` places: ``format_units(-150, 2) ==
+    "-1.50"``.
+    """
     sign = "-" if amount < 0 else ""
     digits = str(abs(amount)).rjust(decimals + 1, "0")
     return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}" if decimals else sign + digits
 
 
 def parse_duration(text: str) -> int:
-    """Nanoseconds of ``"250ms"``, ``"1.5s"``, ``"10m"`` or ``"1h30m"``; ``ValueError`` otherwise."""
+    """Nanoseconds of ``"250ms"``, ``"1.5s"``, ``"10m"`` or ``"1h30m"``; ``ValueError``
+    otherwise.
+    """
     total, end = Decimal(0), 0
     for part in _DURATION_PART.finditer(text.strip()):
         if part.start() != end:

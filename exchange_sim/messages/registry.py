@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, ClassVar, Self, TypeVar, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, cast, dataclass_transform, get_type_hints
 
 import attrs
 
@@ -61,10 +61,10 @@ def _register(
             raise ValueError(
                 f"type id {type_id} of {cls.__name__} is taken by {table[type_id].__name__}"
             )
-        made = attrs.frozen(cls)
+        made: type[_M] = attrs.frozen(cls)
         made.type_id = type_id
         made.is_command = is_command
-        made.field_names = tuple(field.name for field in attrs.fields(made))
+        made.field_names = tuple(field.name for field in attrs.fields(cast(Any, made)))
         hints = get_type_hints(made)
         made.field_types = tuple(hints[name] for name in made.field_names)
         table[type_id] = made
