@@ -234,7 +234,7 @@ def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: 
     take.
     """
     inst, book = w.instruments[instrument], w.engines[instrument].book
-    _, total = book.cost(SELL, lots, _collar(w, instrument, SELL))
+    _, total = book.cost(BUY, lots, _collar(w, instrument, SELL))
     table = venue.spec.collateral.get(asset)
     return total * inst.unit_value * (table.tiers[0][1] if table else 0) // PPM
 

@@ -157,5 +157,5 @@ def impact_price(w: World, instrument: int, side: int) -> int:
     assert table is not None
     notional = w.venues[inst.venue].spec.impact_margin * table.leverage[0]
     qty = max(1, notional // (touch * inst.unit_value))
-    filled, total = book.cost(1 - side, qty)
+    filled, total = book.cost(side, qty)
     return total * MICRO // filled if filled == qty else 0

@@ -159,7 +159,7 @@ def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> 
     """
     book = engine.book
     if order.stp_mode != EXPIRE_MAKER:
-        qty, total = book.cost(order.side, order.leaves, limit)
+        qty, total = book.cost(1 - order.side, order.leaves, limit)
         return qty, total * inst.unit_value
     left, total = order.leaves, 0
     for maker in book.orders_of(1 - order.side):

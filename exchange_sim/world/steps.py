@@ -1,0 +1,364 @@
+"""Rules about what a command may do, judged from the command and its events.
+
+``StepChecker`` is called around every ``World.apply``::
+
+    checker = StepChecker(world, level)
+    checker.before(command)
+    events = world.apply(command)
+    violations = checker.observe(command, events)
+
+The cheap level costs O(events): a second bookkeeper follows the money and the orders, and the
+accounts that a command touched are checked.  ``sampled`` adds the state rules every so often,
+``full`` always, with the margins of the acting account before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from exchange_sim.limits import INT64_MAX
+from exchange_sim.messages import events as declared
+from exchange_sim.messages.reasons import LiquidationOutcome, PostingKind
+from exchange_sim.messages.registry import EVENTS
+from exchange_sim.model.account import CASH
+from exchange_sim.world.invariants import (
+    CHEAP,
+    FULL,
+    INVARIANTS,
+    LEVELS,
+    STEP,
+    Violation,
+    broken,
+    check_world,
+    incremental_of,
+    invariant,
+    reservations_of,
+    solvency_of,
+)
+from exchange_sim.world.margin import liquidatable, net_worth, requirements
+from exchange_sim.world.shadow import ShadowBook, ShadowLedger
+
+if TYPE_CHECKING:
+    from exchange_sim.world.world import World
+
+Command = tuple[int, ...]
+Event = tuple[int, ...]
+
+SAMPLE_EVERY: Final = 1000
+"""Commands between two sweeps over the whole state at the level ``sampled``."""
+OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29})
+"""Commands by which an account acts for itself; the account is the first field."""
+ROUNDING: Final = 2
+LIFELESS: Final = (int(LiquidationOutcome.TAKEN_OVER), int(LiquidationOutcome.BANKRUPT))
+BANKRUPT: Final = int(LiquidationOutcome.BANKRUPT)
+FUNDING, DUST = int(PostingKind.FUNDING), int(PostingKind.DUST)
+REPAY = int(PostingKind.REPAY)
+LENGTHS: Final = {
+    kind: len(shape.field_names) + 1
+    for kind, shape in EVENTS.items()
+    if shape.__module__ == declared.__name__
+}
+"""Length of the tuple of every kind of event."""
+
+
+@attrs.define
+class Before:
+    """What a step rule must know from before the command."""
+
+    seq: int = 0
+    time_ns: int = 0
+    queue: tuple[int, ...] = ()
+    funds: tuple[int, ...] = ()
+    keepers: tuple[int, ...] = ()
+    healthy: int = -1
+
+
+@attrs.define
+class Step:
+    """A command that was applied, with its events and the world on both sides of it."""
+
+    world: World
+    command: Command
+    events: list[Event]
+    before: Before
+
+
+class StepChecker:
+    """Checks one world after each of its commands.  Changes nothing in it."""
+
+    def __init__(self, w: World, level: str = FULL, every: int = SAMPLE_EVERY) -> None:
+        if level not in LEVELS:
+            raise ValueError(f"check level must be one of {', '.join(LEVELS)}, not {level!r}")
+        self.world = w
+        self.level = level
+        self.every = every
+        self.ledger = ShadowLedger(w)
+        self.book = ShadowBook(w)
+        self._before = Before(w.seq, w.time_ns)
+        self._rules = [
+            check for rule in INVARIANTS.values() for kind, check in rule.checks if kind == STEP
+        ]
+
+    def before(self, command: Command) -> None:
+        """Remember what the command may change.  O(1); O(assets + positions) at the full level."""
+        w, known = self.world, Before(self.world.seq, self.world.time_ns)
+        known.funds = tuple(w.ledger.posted[v.insurance][v.numeraire] for v in w.venues)
+        if command[0] == 13 and 0 <= command[2] < len(w.venues):
+            known.queue = tuple(w.venues[command[2]].queue)
+            known.keepers = tuple(net_worth(w, w.accounts[v.takeover]) for v in w.venues)
+        if self.level == FULL and command[0] in OWN_COMMANDS:
+            known.healthy = command[2] if _healthy(w, command[2]) else -1
+        self._before = known
+
+    def observe(self, command: Command, events: list[Event]) -> list[Violation]:
+        """Every rule that the command broke."""
+        w, ledger, book = self.world, self.ledger, self.book
+        for event in events:
+            ledger.apply(event)
+            book.apply(event)
+        book.judge_rest(events)
+        step = Step(w, command, events, self._before)
+        found = [v for check in self._rules for v in check(step)]
+        touched = range(len(w.accounts)) if self.level == FULL else list(ledger.touched)
+        problems = [*ledger.problems, *book.problems, *ledger.differences(w, touched)]
+        problems.extend(book.differences(w, events))
+        for rule, want, have, who in problems:
+            found.append(Violation(rule, w.seq, w.time_ns, want, have, who))
+        ledger.problems.clear()
+        book.problems.clear()
+        ledger.touched.clear()
+        found.extend(self._state(touched))
+        return found
+
+    def _state(self, touched: list[int] | range) -> Iterator[Violation]:
+        w = self.world
+        if self.level == FULL or (self.level != CHEAP and w.seq % self.every == 0):
+            yield from check_world(w)
+            return
+        for account_id in touched:
+            account = w.accounts[account_id]
+            yield from solvency_of(w, account_id)
+            if account.owner >= 0:
+                yield from reservations_of(w, account)
+                yield from incremental_of(w, account)
+
+
+def _healthy(w: World, account_id: int) -> bool:
+    """Whether a user account exists and would not be liquidated at the present marks."""
+    if not 0 <= account_id < len(w.accounts):
+        return False
+    account = w.accounts[account_id]
+    if account.owner < 0 or account.mode == CASH:
+        return False
+    equity, _, maintenance = requirements(w, account)
+    return not liquidatable(w, account, equity, maintenance)
+
+
+def _of(step: Step, kind: int) -> list[Event]:
+    return [event for event in step.events if event[0] == kind]
+
+
+@invariant(
+    "LOG-1",
+    "Commands count up without gaps, time never goes back, events have their declared shape.",
+    "O(events)",
+    STEP,
+)
+def log_is_sound(step: Step) -> Iterator[Violation]:
+    """Every field fits 64 bits, as journal and tables need it."""
+    w, before = step.world, step.before
+    if w.seq != before.seq + 1 or w.time_ns < before.time_ns or w.time_ns != step.command[1]:
+        yield broken(w, "LOG-1", f"after {before.seq} at {before.time_ns}", (w.seq, w.time_ns))
+    for event in step.events:
+        if LENGTHS.get(event[0]) != len(event):
+            yield broken(w, "LOG-1", "a registered event", event)
+        elif not all(-INT64_MAX <= value <= INT64_MAX for value in event):
+            yield broken(w, "LOG-1", "64-bit fields", event)
+
+
+@invariant(
+    "RISK-1",
+    "No command of an account takes that account from healthy to liquidatable.",
+    "O(assets + positions) of the acting account",
+    STEP,
+)
+def own_commands_are_safe(step: Step) -> Iterator[Violation]:
+    """Fills of own orders that rested before are somebody else's doing and do not count."""
+    w, account = step.world, step.before.healthy
+    if account < 0 or _healthy(w, account):
+        return
+    if not any(e[8] == account and e[9] != account for e in _of(step, 6)):
+        yield broken(w, "RISK-1", "a healthy account stays so", step.command, account)
+
+
+@invariant("FUND-1", "Funding paid is funding received, dust included.", "O(holders)", STEP)
+def funding_cancels(step: Step) -> Iterator[Violation]:
+    """Per clearing account: what comes in goes out in the same command."""
+    if step.command[0] != 11:
+        return
+    clearing = dict.fromkeys(step.world.clearing, 0)
+    for _, _, source, target, amount, kind in _of(step, 10):
+        if kind in {FUNDING, DUST}:
+            if source in clearing:
+                clearing[source] -= amount
+            if target in clearing:
+                clearing[target] += amount
+    for account, left in clearing.items():
+        if left:
+            yield broken(step.world, "FUND-1", 0, left, account)
+
+
+@invariant(
+    "LIQ-1",
+    "Only accounts below their maintenance are liquidated, and the first in queue first.",
+    "O(events)",
+    STEP,
+)
+def liquidation_is_due(step: Step) -> Iterator[Violation]:
+    """The queue may only be left, never overtaken."""
+    w = step.world
+    for _, account, equity, maintenance, _, _, _ in _of(step, 31):
+        if not liquidatable(w, w.accounts[account], equity, maintenance):
+            yield broken(w, "LIQ-1", "not above maintenance", (equity, maintenance), account)
+    if step.command[0] != 13:
+        return
+    places = {account: place for place, account in enumerate(step.before.queue)}
+    served = [e[1] for e in step.events if e[0] in {32, 33} and w.accounts[e[1]].owner >= 0]
+    order = [places.get(account, -1) for account in served]
+    if order != sorted(order) or -1 in order:
+        yield broken(w, "LIQ-1", f"the order of the queue {step.before.queue}", served)
+
+
+@invariant(
+    "INS-1", "The insurance fund is what flowed in less payouts, and never negative.", "O(1)", STEP
+)
+def fund_adds_up(step: Step) -> Iterator[Violation]:
+    """Every movement of the fund is an event that carries the right balance."""
+    w, funds = step.world, list(step.before.funds)
+    for _, venue, _, change, balance in _of(step, 34):
+        funds[venue] += change
+        if funds[venue] != balance or balance < 0:
+            yield broken(w, "INS-1", funds[venue], balance)
+    held = [w.ledger.posted[v.insurance][v.numeraire] for v in w.venues]
+    if funds != held:
+        yield broken(w, "INS-1", funds, held)
+
+
+@invariant(
+    "INS-2", "The fund pays only recorded deficits, and never more than them.", "O(events)", STEP
+)
+def payouts_are_due(step: Step) -> Iterator[Violation]:
+    """Deficits of bankrupt accounts, and debts of the takeover account that it cannot pay."""
+    w, events = step.world, step.events
+    for venue in w.venues:
+        paid = -sum(e[3] for e in events if e[0] == 34 and e[1] == venue.id and e[3] < 0)
+        if not paid:
+            continue
+        lost = sum(
+            -e[3]
+            for e in events
+            if e[0] == 33 and e[2] == BANKRUPT and w.accounts[e[1]].venue == venue.id
+        )
+        repaid = sum(
+            e[4] for e in events if e[0] == 10 and e[2] == venue.takeover and e[5] == REPAY
+        )
+        if paid > lost + repaid:
+            yield broken(w, "INS-2", f"at most {lost} + {repaid}", paid)
+
+
+@invariant(
+    "ADL-1",
+    "Positions go to ADL only when the fund cannot carry them or the takeover limit is reached.",
+    "O(events)",
+    STEP,
+)
+def fund_comes_first(step: Step) -> Iterator[Violation]:
+    """Judged with the better of what the fund had lost on takeovers before and after."""
+    if step.command[0] != 13:
+        return
+    w, funds = step.world, list(step.before.funds)
+    pending: dict[int, int] = {}
+    for event in step.events:
+        if event[0] == 34:
+            funds[event[1]] = event[4]
+        elif event[0] == 35:
+            account = event[4]
+            pending.setdefault(account, funds[w.accounts[account].venue])
+            if w.specs[event[1]].takeover_limit:
+                pending[account] = -1
+        elif event[0] == 33 and event[1] in pending:
+            fund, venue = pending.pop(event[1]), w.venues[w.accounts[event[1]].venue]
+            lost = min(step.before.keepers[venue.id], net_worth(w, w.accounts[venue.takeover]), 0)
+            if fund >= 0 and fund + lost >= -event[3]:
+                yield broken(w, "ADL-1", f"the fund of {fund} pays {-event[3]}", "ADL", event[1])
+
+
+@invariant(
+    "ADL-2",
+    "ADL takes profitable positions of the other side in the order of their rank.",
+    "O(events)",
+    STEP,
+)
+def winners_in_order(step: Step) -> Iterator[Violation]:
+    """The order of ranks is that of the production queue; other rules share among everybody."""
+    w, last = step.world, (-1, -1, 0)
+    for _, instrument, _, _, bankrupt, victim, _, _, rank in _of(step, 35):
+        venue = w.venues[w.accounts[bankrupt].venue]
+        queue = venue.spec.adl_rule == "production_queue"
+        if queue and last[:2] == (bankrupt, instrument) and rank > last[2]:
+            yield broken(w, "ADL-2", f"rank at most {last[2]}", rank, victim)
+        if rank < 0:
+            yield broken(w, "ADL-2", "a profitable position", f"rank {rank}", victim)
+        last = bankrupt, instrument, rank
+
+
+@invariant(
+    "ADL-3",
+    "ADL is at one price per position, without fee, and never makes a winner lose.",
+    "O(events)",
+    STEP,
+)
+def winners_do_not_lose(step: Step) -> Iterator[Violation]:
+    """The price is the mark or, for a deficit, worse for the winners; both sides book their PnL."""
+    prices: dict[tuple[int, int], int] = {}
+    for _, instrument, price, _, bankrupt, victim, pnl, _, _ in _of(step, 35):
+        if prices.setdefault((bankrupt, instrument), price) != price:
+            yield broken(step.world, "ADL-3", prices[bankrupt, instrument], price, victim)
+        if pnl < -ROUNDING:
+            yield broken(step.world, "ADL-3", "profit at the ADL price", pnl, victim)
+
+
+@invariant(
+    "ADL-4",
+    "Who was taken over owns and owes nothing; what nobody paid is recorded as bad debt.",
+    "O(assets) of the accounts taken over",
+    STEP,
+)
+def nothing_is_left(step: Step) -> Iterator[Violation]:
+    """Assets, loans, positions, holds: all zero."""
+    w = step.world
+    for _, account_id, outcome, _, _ in _of(step, 33):
+        account = w.accounts[account_id]
+        if outcome not in LIFELESS:
+            continue
+        lots = [p.qty for p in account.positions.values() if p.qty]
+        owned = w.ledger.posted[account_id]
+        if any(owned) or account.loans or account.auto_loans or lots or account.order_margin:
+            found = owned, account.loans, lots, account.order_margin
+            yield broken(w, "ADL-4", "nothing", found, account_id)
+
+
+@invariant("LED-2", "Balances and loans are what the events say, to the unit.", "O(touched)", STEP)
+@invariant("LED-5", "Money enters and leaves only as deposit and withdrawal.", "O(events)", STEP)
+@invariant("BOOK-3", "Best price first, then first come first served.", "O(events)", STEP)
+@invariant("BOOK-4", "Limits and times in force are kept.", "O(events)", STEP)
+@invariant("BOOK-5", "Filled + canceled + open = quantity; an order ends once.", "O(events)", STEP)
+@invariant("RISK-2", "Reduce-only orders never enlarge or turn a position.", "O(events)", STEP)
+@invariant("LIQ-2", "A liquidation step only shrinks a position.", "O(events)", STEP)
+def judged_by_the_shadow(step: Step) -> Iterator[Violation]:
+    """These are found by ``world.shadow`` while it applies the events."""
+    del step
+    yield from ()

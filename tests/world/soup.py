@@ -1,0 +1,193 @@
+"""Random commands over the whole world: mostly sensible, some hostile, never the same twice."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+from exchange_sim.matching.filters import Filters
+from exchange_sim.model.account import CASH, CROSS, PORTFOLIO
+from exchange_sim.world import FeeTier, World, WorldConfig
+from tests.world.factory import (
+    ETH_PERP,
+    ETH_SPOT,
+    PERP,
+    PERP_2,
+    SECOND,
+    SPOT,
+    SPOT_2,
+    START,
+    USDE,
+    USDE_SPOT,
+    USDT,
+    make_config,
+)
+
+Command = tuple[int, ...]
+HUGE = 2**62
+JUNK = (-1, -(2**62), 0, 1, 7, 10**6, HUGE)
+MODES = (CASH, PORTFOLIO, PORTFOLIO, CROSS, CROSS)
+
+
+def soup_config(seed: int = 0) -> WorldConfig:
+    """A world with fees, slices, limits, bounds and one ADL rule per seed."""
+    rng = random.Random(f"config/{seed}")
+    rule = rng.choice(("production_queue", "production_queue", "pro_rata", "optimised"))
+    bound = rng.choice((0, 50_000))
+    return make_config(
+        fees=(FeeTier(200, 500), FeeTier(700, 300), FeeTier(0, 0)),
+        venue={
+            "liquidation_fee_ppm": rng.choice((0, 12_500)),
+            "adl_rule": rule,
+            "adl": rng.random() < 0.9,
+            "own_book_collateral": rng.random() < 0.8,
+            "collateral_sale": rng.random() < 0.8,
+            "basis_samples": 3,
+        },
+        perp={
+            "filters": Filters(notional_min=500),
+            "liquidation_slice": rng.choice((0, 20_000)),
+            "takeover_limit": rng.choice((0, 30_000)),
+            "liquidation_collar_ppm": rng.choice((20_000, 300_000)),
+            "market_take_bound_ppm": bound,
+            "protect_ppm": rng.choice((0, 100_000)),
+            "default_leverage": rng.choice((5, 20, 50)),
+        },
+        spot={"liquidation_slice": rng.choice((0, 20_000)), "market_take_bound_ppm": bound},
+    )
+
+
+class Soup:
+    """Draws the next command for a world; reads it only to aim well."""
+
+    def __init__(self, w: World, seed: int, hostile: float = 0.05) -> None:
+        self.w = w
+        self.rng = random.Random(seed)
+        self.hostile = hostile
+        self.now = START
+        self.users: list[int] = []
+        self.level = {i: 1_000 for i in range(7)}
+        self.client_id = 0
+        self.queue: list[Command] = list(self._opening())
+
+    def _opening(self) -> Iterator[Command]:
+        rng, first = self.rng, len(self.w.accounts)
+        for k in range(14):
+            mode, venue = MODES[k % len(MODES)], 1 if k % 7 == 6 else 0
+            yield (20, START, venue, k, mode, k % 3)
+            self.users.append(first + k)
+            for asset in range(4):
+                if asset == USDT or rng.random() < 0.5:
+                    yield (21, START, first + k, asset, rng.choice((3_000, 20_000, 200_000)))
+        rich = first + 14
+        for k, venue in ((0, 0), (1, 1)):
+            yield (20, START, venue, 90 + k, CASH if k else PORTFOLIO, 0)
+            self.users.append(rich + k)
+            for asset in range(4):
+                yield (21, START, rich + k, asset, 10**8)
+        yield (30, START, 0, rng.choice((1, 500, 50_000)))
+
+    def next(self) -> Command:
+        """The next command, in time order."""
+        if self.queue:
+            return self.queue.pop(0)
+        rng = self.rng
+        if rng.random() < 0.2:
+            self.now += rng.choice((1, 10**6, SECOND // 4, SECOND))
+        draw = rng.random()
+        if draw < 0.50:
+            command = self._new_order()
+        elif draw < 0.64:
+            command = self._change()
+        elif draw < 0.80:
+            command = self._clockwork()
+        else:
+            command = self._cash()
+        if rng.random() < self.hostile:
+            fields = list(command)
+            fields[rng.randrange(2, len(fields))] = rng.choice(JUNK)
+            command = tuple(fields)
+        return command
+
+    def _new_order(self) -> Command:
+        rng, account = self.rng, self.rng.choice(self.users)
+        venue = self.w.accounts[account].venue
+        books = (SPOT_2, PERP_2, PERP_2) if venue else (
+            SPOT, USDE_SPOT, PERP, PERP, PERP, ETH_PERP, ETH_PERP, ETH_SPOT,
+        )  # fmt: skip
+        inst = rng.choice(books)
+        if rng.random() < 0.01:
+            self.level[inst] = max(20, self.level[inst] * rng.choice((30, 70, 90, 110, 130)) // 100)
+        mid = self.level[inst]
+        self.client_id += rng.random() < 0.98
+        side, kind, tif = rng.randrange(2), 0, rng.choice((0, 0, 0, 0, 1, 1, 2, 3, 4))
+        if rng.random() < 0.3:
+            kind = rng.choice((1, 1, 2, 3, 4, 5, 6))
+        spread = rng.choice((0, 1, 3, 10, 60, 300))
+        price = max(1, mid + rng.randint(-spread, spread) + (1 if side else -1) * rng.choice((0, 2)))
+        if kind in (1, 2, 4, 6):
+            price, tif = 0, rng.choice((0, 1))
+        trigger = max(1, mid + rng.randint(-40, 40)) if kind >= 2 else 0
+        trailing = rng.choice((1_000, 20_000)) if kind == 6 else 0
+        if kind == 6 and rng.random() < 0.7:
+            trigger = 0
+        qty = rng.choice((1, 2, 5, 9, 17, 40, 100))
+        display = rng.choice((0, 0, 0, 1, 4)) if price and tif in (0, 3, 4) else 0
+        flags = sum(f for f, p in ((1, 0.12), (2, 0.2), (8, 0.1), (16, 0.1)) if rng.random() < p)
+        return (
+            1, self.now, account, inst, self.client_id, side, kind, tif, price, qty, display,
+            trigger, trailing, flags, rng.choice((0, 0, 1, 2, 3, 4)),
+            self.now + rng.choice((0, 1, SECOND, 5 * SECOND)) if tif == 4 else 0,
+        )  # fmt: skip
+
+    def _change(self) -> Command:
+        rng, account = self.rng, self.rng.choice(self.users)
+        orders = list(self.w.accounts[account].orders.values())
+        if rng.random() < 0.05:
+            return (4, self.now, account, rng.choice((-1, PERP)), rng.choice((-1, 0, 1)))
+        if not orders:
+            return (2, self.now, account, 1)
+        order = rng.choice(orders)
+        if rng.random() < 0.5:
+            return (2, self.now, account, order.client_order_id)
+        price = rng.choice((0, max(1, order.price + rng.randint(-5, 5)))) if order.price else 0
+        qty = rng.choice((-1, 0, 1, order.leaves, order.leaves + 3, max(1, order.leaves - 1)))
+        return (3, self.now, account, order.client_order_id, price, qty)
+
+    def _clockwork(self) -> Command:
+        rng, venue = self.rng, self.rng.choice((0, 0, 0, 1))
+        kind = rng.choice((10, 10, 10, 10, 13, 13, 13, 11, 12, 14, 15))
+        if kind == 10:
+            self.now += SECOND
+        if kind == 15:
+            status = rng.choice((0, 0, 0, 1, 2, 2, 3))
+            return (15, self.now, rng.randrange(7), status)
+        if kind == 13 and rng.random() < 0.5:
+            self.queue.append((15, self.now, rng.randrange(7), 0))
+        return (kind, self.now, venue)
+
+    def _cash(self) -> Command:
+        rng, account, other = self.rng, self.rng.choice(self.users), self.rng.choice(self.users)
+        asset = rng.choice((USDT, USDT, 1, 2, USDE))
+        amount = rng.choice((1, 500, 5_000, 30_000))
+        draw = rng.random()
+        if draw < 0.15:
+            return (21, self.now, account, asset, amount)
+        if draw < 0.3:
+            return (22, self.now, account, asset, amount)
+        if draw < 0.45:
+            return (23, self.now, account, asset, amount)
+        if draw < 0.55:
+            return (24, self.now, account, asset, amount)
+        if draw < 0.68:
+            inst = rng.choice((PERP, ETH_PERP, PERP_2))
+            return (25, self.now, account, other, inst, self.level[inst], rng.choice((3, 20, 90)))
+        if draw < 0.78:
+            return (26, self.now, account, other, asset, amount)
+        if draw < 0.86:
+            return (27, self.now, rng.randint(1, max(1, self.w.next_transfer)))
+        if draw < 0.90:
+            return (28, self.now, rng.randrange(2), rng.randrange(2))
+        if draw < 0.97:
+            return (29, self.now, account, rng.choice((PERP, ETH_PERP, PERP_2)), rng.randint(1, 50))
+        return rng.choice(((30, self.now, 0, 50), (40, self.now, account, 9, 1, 1)))
