@@ -9,17 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from exchange_sim.analysis.run_dir import RunData, open_run
     from exchange_sim.scenario import Scenario, load
+    from exchange_sim.scenario.api import run
     from exchange_sim.strategy.api import Strategy
 
 __version__: Final = "0.1.0"
 
-__all__ = ["Scenario", "Strategy", "__version__", "load"]
+__all__ = ["RunData", "Scenario", "Strategy", "__version__", "load", "open_run", "run"]
 
 _HOMES: Final = {
+    "RunData": "exchange_sim.analysis.run_dir",
     "Scenario": "exchange_sim.scenario",
     "Strategy": "exchange_sim.strategy.api",
     "load": "exchange_sim.scenario",
+    "open_run": "exchange_sim.analysis.run_dir",
+    "run": "exchange_sim.scenario.api",
 }
 
 

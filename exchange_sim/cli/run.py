@@ -13,7 +13,8 @@ from exchange_sim.cli.render import RunProgress, errors, output, show_pairs, sho
 from exchange_sim.errors import ScenarioError, UsageError
 from exchange_sim.scenario import Scenario, load, scenario_files
 from exchange_sim.scenario.addition import Addition
-from exchange_sim.units import format_duration, format_utc, parse_duration, parse_utc
+from exchange_sim.scenario.until import end_of
+from exchange_sim.units import format_duration, format_utc
 
 CHECKS: Final = ("cheap", "sampled", "full")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -125,27 +126,6 @@ def run(
 def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise UsageError(f"{option} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def end_of(scenario: Scenario, until: str) -> int:
-    """The last instant of the run: the scenario's end, or an earlier one that was asked for.
-
-    Raises ``UsageError`` when ``until`` is no time or lies outside the scenario.
-    """
-    if not until:
-        return scenario.end_ns
-    try:
-        end = scenario.start_ns + parse_duration(until)
-    except ValueError:
-        try:
-            end = parse_utc(until)
-        except ValueError:
-            message = f"--until {until!r} is neither a UTC time nor a duration such as 10m"
-            raise UsageError(message) from None
-    if not scenario.start_ns < end <= scenario.end_ns:
-        first, last = format_utc(scenario.start_ns, 0), format_utc(scenario.end_ns, 0)
-        raise UsageError(f"--until {until} lies outside the scenario, {first} to {last}")
-    return end
 
 
 def show_finished(scenario: Scenario, finished: seam.Finished, progress: RunProgress) -> None:

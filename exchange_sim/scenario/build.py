@@ -1,4 +1,6 @@
-"""From a scenario to a run that can be executed: world, opening state, shell, strategies, recording."""
+"""From a scenario to a run that can be executed: world, opening state, shell, strategies,
+recording.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,12 @@ from exchange_sim.sim.timers import VenueTiming
 from exchange_sim.strategy.load import StrategyLoadError, build_params, load_class, source_digest
 from exchange_sim.world import World
 
-OUTAGES: Final = {"venue": "down", "feed": "feed_frozen", "transfers": "transfers", "api": "api_errors"}
+OUTAGES: Final = {
+    "venue": "down",
+    "feed": "feed_frozen",
+    "transfers": "transfers",
+    "api": "api_errors",
+}
 """Kinds of outage in a scenario, and what the shell calls them."""
 API_ERROR_SHARE: Final = 0.5
 """Share of commands that a failing API refuses."""
@@ -243,9 +250,7 @@ def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]
         except StrategyLoadError as error:
             for problem in error.problems:
                 at = f"params.{problem.name}" if problem.what == "parameter" else "class"
-                problems.append(
-                    scenario.problem(f"{where}.{at}", problem.message, problem.hint)
-                )
+                problems.append(scenario.problem(f"{where}.{at}", problem.message, problem.hint))
             continue
         found[item.name] = (cls, params)
     if problems:

@@ -1,9 +1,9 @@
 """The run directory while a run is being made: journal, event tables, book summary, narrative.
 
-``Recording`` owns every file of ``runs/<scenario>-<seed>-<id>/`` and closes them in one of three ways:
-``finish`` (complete), ``interrupt`` (stopped by the user; everything so far is valid) and ``abort`` (an
-error; what was written stays readable).  The id is a digest of the inputs, so equal runs have equal
-names; a directory that exists already gets a number behind its name.
+``Recording`` owns every file of ``runs/<scenario>-<seed>-<id>/`` and closes them in one of three
+ways: ``finish`` (complete), ``interrupt`` (stopped by the user; everything so far is valid) and
+``abort`` (an error; what was written stays readable).  The id is a digest of the inputs, so equal
+runs have equal names; a directory that exists already gets a number behind its name.
 """
 
 from __future__ import annotations
