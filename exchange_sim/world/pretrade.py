@@ -86,20 +86,20 @@ def _afford_perpetual(
         hold = hold_for(w, inst, account, order, leaves)
     else:
         qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
-    need = _loss(w, inst, account, order.side, qty, notional)
+    margin = 0
     if not closes:
         growth = abs(held - qty if sells else held + qty) - abs(held)
         margin, reason = _added_margin(w, inst, position, growth, qty, notional)
         if reason:
             return reason
-        need += max(hold, margin)
-    if not affordable(w, account, need):
+        margin = max(hold, margin)
+    cost, debt = _cost(w, inst, account, position, order.side, qty, notional)
+    if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)):
         if order.order_type == LIMIT:
-            need -= _loss(w, inst, account, order.side, qty, notional)
             qty, notional = _terms_now(engine, inst, order)
-            need += _loss(w, inst, account, order.side, qty, notional)
-        if not affordable(w, account, need) and not (
-            closes and _stays_healthy(w, inst, account, need, leaves)
+            cost, debt = _cost(w, inst, account, position, order.side, qty, notional)
+        if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)) and not (
+            closes and _stays_healthy(w, inst, account, cost, debt, leaves)
         ):
             return R.INSUFFICIENT_MARGIN
     order.reserved = hold
@@ -107,11 +107,35 @@ def _afford_perpetual(
     return 0
 
 
-def _loss(w: World, inst: Instrument, account: Account, side: int, qty: int, notional: int) -> int:
-    """What trading ``qty`` for ``notional`` costs against the mark, with its fee, rounded up."""
+def _cost(
+    w: World,
+    inst: Instrument,
+    account: Account,
+    position: Position | None,
+    side: int,
+    qty: int,
+    notional: int,
+) -> tuple[int, int]:
+    """What trading ``qty`` for ``notional`` costs against the mark, and what it leaves to be lent.
+
+    The fee is part of both.  A loss that is realized takes cash, and what the wallet lacks becomes
+    a loan, which needs margin of its own.  Both are rounded up.
+    """
     at_mark = qty * w.marks[inst.id] * inst.unit_value // PPM
+    fee = -(-notional * account.taker_ppm // PPM)
     loss = notional - at_mark if side == BUY else at_mark - notional
-    return max(loss, 0) + -(-notional * account.taker_ppm // PPM) + ROUNDING
+    cash = w.ledger.posted[account.id][inst.quote] - w.ledger.reserved[account.id][inst.quote] - fee
+    held = position.qty if position else 0
+    if position is not None and qty and (held > 0 if side == SELL else held < 0):
+        closed = min(qty, abs(held))
+        paid = notional if side == BUY else -notional
+        cash -= -(-paid * closed // qty) - (-position.entry_notional * closed // abs(held)) + 1
+    return max(loss, 0) + fee + ROUNDING, max(0, -cash)
+
+
+def _loan_margin(w: World, inst: Instrument, debt: int) -> int:
+    """Initial margin of a loan in the numeraire, rounded up."""
+    return -(-debt * w.venues[inst.venue].spec.loan_imr_ppm // PPM) + 1 if debt else 0
 
 
 def _added_margin(
@@ -188,8 +212,12 @@ def take_bound(w: World, inst: Instrument, order: Order) -> int:
     return max(1, -(-mark * (PPM - ratio) // (PPM * PPM)))
 
 
-def _stays_healthy(w: World, inst: Instrument, account: Account, cost: int, closed: int) -> bool:
+def _stays_healthy(
+    w: World, inst: Instrument, account: Account, cost: int, debt: int, closed: int
+) -> bool:
     """Whether closing ``closed`` lots at ``cost`` leaves the account above liquidation.
+
+    ``debt`` is what the venue would have to lend for it.
 
     An account that is already below may only get out, whatever it costs.
     """
@@ -202,6 +230,7 @@ def _stays_healthy(w: World, inst: Instrument, account: Account, cost: int, clos
         value = abs(position_value(w, inst.id, position))
         left = value - value * closed // abs(position.qty)
         maintenance += table.maintenance(left) - table.maintenance(value) + ROUNDING
+    maintenance -= -debt * w.venues[inst.venue].spec.loan_mmr_ppm // PPM
     return not liquidatable(w, account, equity - cost, maintenance)
 
 
@@ -247,7 +276,7 @@ def _afford_spot(
         need = _collateral_loss(w, engine, inst, account, order)
         if need > 0 and not affordable(w, account, need):
             sale = order.side == SELL and inst.quote == w.venues[inst.venue].numeraire
-            if not (sale and _stays_healthy(w, inst, account, need, 0)):
+            if not (sale and _stays_healthy(w, inst, account, need, 0, 0)):
                 return R.INSUFFICIENT_MARGIN
     if limit_order:
         ledger.reserved[id][asset] += amount

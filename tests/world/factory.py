@@ -93,7 +93,9 @@ def make_config(
 class Desk:
     """A world whose every command is checked, with short words for the commands."""
 
-    def __init__(self, config: WorldConfig | None = None, check: bool = True, **tables: Any) -> None:
+    def __init__(
+        self, config: WorldConfig | None = None, check: bool = True, **tables: Any
+    ) -> None:
         self.w = World(config or make_config(**tables))
         self.now = START
         self.checker = StepChecker(self.w) if check else None
@@ -129,7 +131,7 @@ class Desk:
         tif: int = GTC,
         **more: int,
     ) -> list[Event]:
-        """Enter an order; ``more`` are the later fields of NewOrder by name, ``id`` its client id."""
+        """Enter an order; ``more`` are later fields of NewOrder, ``id`` its client order id."""
         self.last_client_id += 1
         client_id = more.pop("id", self.last_client_id)
         names = ("display", "trigger", "trailing", "flags", "stp", "expire")

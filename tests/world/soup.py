@@ -58,15 +58,20 @@ def soup_config(seed: int = 0) -> WorldConfig:
 
 
 class Soup:
-    """Draws the next command for a world; reads it only to aim well."""
+    """Draws the next command for a world; reads it only to aim well.
 
-    def __init__(self, w: World, seed: int, hostile: float = 0.05) -> None:
+    ``crash`` makes prices fall and the clockwork work: many liquidations, no halts.
+    """
+
+    def __init__(self, w: World, seed: int, hostile: float = 0.05, crash: bool = False) -> None:
         self.w = w
         self.rng = random.Random(seed)
         self.hostile = hostile
+        self.crash = crash
         self.now = START
         self.users: list[int] = []
-        self.level = {i: 1_000 for i in range(7)}
+        self.deposits: dict[int, int] = {}
+        self.level = dict.fromkeys(range(7), 1000)
         self.client_id = 0
         self.queue: list[Command] = list(self._opening())
 
@@ -77,8 +82,10 @@ class Soup:
             yield (20, START, venue, k, mode, k % 3)
             self.users.append(first + k)
             for asset in range(4):
-                if asset == USDT or rng.random() < 0.5:
-                    yield (21, START, first + k, asset, rng.choice((3_000, 20_000, 200_000)))
+                if asset == USDT or rng.random() < 0.3:
+                    amount = rng.choice((3_000, 20_000, 60_000))
+                    self.deposits.setdefault(first + k, amount)
+                    yield (21, START, first + k, asset, amount)
         rich = first + 14
         for k, venue in ((0, 0), (1, 1)):
             yield (20, START, venue, 90 + k, CASH if k else PORTFOLIO, 0)
@@ -86,6 +93,16 @@ class Soup:
             for asset in range(4):
                 yield (21, START, rich + k, asset, 10**8)
         yield (30, START, 0, rng.choice((1, 500, 50_000)))
+        for k in range(14):
+            mode, venue = MODES[k % len(MODES)], 1 if k % 7 == 6 else 0
+            if mode == CASH:
+                continue
+            sides = [first + k, rich + venue if venue == 0 else first + 13]
+            if rng.random() < 0.4:
+                sides.reverse()
+            inst = PERP_2 if venue else rng.choice((PERP, ETH_PERP))
+            qty = self.deposits[first + k] * rng.choice((1, 4, 8, 12)) // 1_000
+            yield (25, START, *sides, inst, 1_000, qty)
 
     def next(self) -> Command:
         """The next command, in time order."""
@@ -95,7 +112,9 @@ class Soup:
         if rng.random() < 0.2:
             self.now += rng.choice((1, 10**6, SECOND // 4, SECOND))
         draw = rng.random()
-        if draw < 0.50:
+        if self.crash and rng.random() < 0.4:
+            command = self._clockwork()
+        elif draw < 0.50:
             command = self._new_order()
         elif draw < 0.64:
             command = self._change()
@@ -116,15 +135,21 @@ class Soup:
             SPOT, USDE_SPOT, PERP, PERP, PERP, ETH_PERP, ETH_PERP, ETH_SPOT,
         )  # fmt: skip
         inst = rng.choice(books)
-        if rng.random() < 0.01:
-            self.level[inst] = max(20, self.level[inst] * rng.choice((30, 70, 90, 110, 130)) // 100)
+        if self.crash and rng.random() < 0.2:
+            self.level[inst] = self.level[inst] * rng.choice((90, 96, 98, 101)) // 100
+        elif rng.random() < 0.1:
+            self.level[inst] = self.level[inst] * rng.choice((92, 96, 98, 102, 104, 108)) // 100
+        if rng.random() < 0.003 or not 30 < self.level[inst] < 10_000:
+            self.level[inst] = rng.choice((100, 600, 1_000, 1_500))
         mid = self.level[inst]
         self.client_id += rng.random() < 0.98
         side, kind, tif = rng.randrange(2), 0, rng.choice((0, 0, 0, 0, 1, 1, 2, 3, 4))
         if rng.random() < 0.3:
             kind = rng.choice((1, 1, 2, 3, 4, 5, 6))
         spread = rng.choice((0, 1, 3, 10, 60, 300))
-        price = max(1, mid + rng.randint(-spread, spread) + (1 if side else -1) * rng.choice((0, 2)))
+        price = max(
+            1, mid + rng.randint(-spread, spread) + (1 if side else -1) * rng.choice((0, 2))
+        )
         if kind in (1, 2, 4, 6):
             price, tif = 0, rng.choice((0, 1))
         trigger = max(1, mid + rng.randint(-40, 40)) if kind >= 2 else 0
@@ -157,6 +182,8 @@ class Soup:
     def _clockwork(self) -> Command:
         rng, venue = self.rng, self.rng.choice((0, 0, 0, 1))
         kind = rng.choice((10, 10, 10, 10, 13, 13, 13, 11, 12, 14, 15))
+        if self.crash and kind == 15:
+            kind = 13
         if kind == 10:
             self.now += SECOND
         if kind == 15:
