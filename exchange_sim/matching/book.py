@@ -5,13 +5,8 @@ the touch is ``keys[-1]`` and leaves by ``pop()``.  The key of a bid level is it
 level minus its price: both sides then sort, compare and mirror alike.  A level is a
 first-in-first-out list with a head index; an order that leaves from the middle stays behind as a
 tombstone (its ``level`` is no longer this level) and is skipped, and the list is compacted when
-tombstones dominate. Front pop, append and cancel are O(1) amortised; a new price level costs one
-bisection of the keys.
-
-Simplifications
----------------
-A replace that loses its place searches its level for the old cell: O(orders in the level), at the
-speed of ``list.index``.
+tombstones dominate.  Front pop, append, cancel and change are O(1) amortised; a new price level
+costs one bisection of the keys.
 """
 
 from __future__ import annotations
@@ -39,7 +34,7 @@ class OrderBook:
     """Resting orders of one instrument.
 
     ``best_bid`` and ``best_ask`` are ticks, 0 while that side is empty; ``last_price`` is the last
-    traded price, 0 before any trade; ``orders`` maps order ids to the resting orders.
+    traded price, 0 before any trade.  Orders are not indexed by id: their owner holds them.
     """
 
     __slots__ = (
@@ -47,19 +42,19 @@ class OrderBook:
         "_asks",
         "_bid_keys",
         "_bids",
+        "_closed",
         "best_ask",
         "best_bid",
         "last_price",
-        "orders",
     )
 
     def __init__(self) -> None:
         self.best_bid = 0
         self.best_ask = 0
         self.last_price = 0
-        self.orders: dict[int, Order] = {}
         self._bids: dict[int, Level] = {}
         self._asks: dict[int, Level] = {}
+        self._closed: list[Level] = []
         self._bid_keys: list[int] = []
         self._ask_keys: list[int] = []
 
@@ -72,21 +67,24 @@ class OrderBook:
         leaves = order.leaves
         order.level = level
         level.queue.append(order)
-        level.count += 1
         level.total += leaves
         if 0 < order.display < leaves:
             order.shown = order.display
             level.hidden += leaves - order.display
         else:
             order.shown = leaves
-        self.orders[order.order_id] = order
 
     def _open_level(self, side: int, price: int) -> Level:
         if side == BUY:
             keys, key, levels = self._bid_keys, price, self._bids
         else:
             keys, key, levels = self._ask_keys, -price, self._asks
-        level = levels[key] = Level(key, price)
+        if self._closed:
+            level = self._closed.pop()
+            level.reopen(key, price)
+        else:
+            level = Level(key, price)
+        levels[key] = level
         if not keys or key > keys[-1]:
             keys.append(key)
             if side == BUY:
@@ -97,8 +95,12 @@ class OrderBook:
             insort(keys, key)
         return level
 
-    def _close_level(self, side: int, key: int) -> None:
-        keys = self._bid_keys if side == BUY else self._ask_keys
+    def _close_level(self, side: int, level: Level) -> None:
+        if side == BUY:
+            keys, levels = self._bid_keys, self._bids
+        else:
+            keys, levels = self._ask_keys, self._asks
+        key = level.key
         if keys[-1] == key:
             keys.pop()
             best = keys[-1] if keys else 0
@@ -108,31 +110,28 @@ class OrderBook:
                 self.best_ask = -best
         else:
             del keys[bisect_left(keys, key)]
-        del (self._bids if side == BUY else self._asks)[key]
+        del levels[key]
+        level.close()
+        self._closed.append(level)
 
     def remove(self, order: Order) -> None:
         """Take a resting order out of the book.  Its quantities are left as they are."""
         level = order.level
         order.level = None
-        del self.orders[order.order_id]
-        count = level.count - 1
-        if count:
-            level.count = count
-            level.total -= order.leaves
-            level.hidden -= order.leaves - order.shown
-            if len(level.queue) > count + count + _SLACK:
+        level.total -= order.leaves
+        if level.total:
+            if order.display:
+                level.hidden -= order.leaves - order.shown
+            level.dead += 1
+            if level.dead > _SLACK and level.dead + level.dead > len(level.queue) - level.head:
                 level.compact()
         else:
-            self._close_level(order.side, level.key)
+            self._close_level(order.side, level)
 
     def detach(self, order: Order) -> None:
-        """As ``remove``, for an order that will rest again: leaves no tombstone behind."""
-        level = order.level
-        index = level.queue.index(order, level.head)
-        if index == level.head:
-            level.head += 1
-        else:
-            del level.queue[index]
+        """As ``remove``, for an order that will rest again, perhaps in the same level."""
+        ghosts = order.level.ghosts
+        ghosts[order.order_id] = ghosts.get(order.order_id, 0) + 1
         self.remove(order)
 
     def reduce(self, order: Order, new_leaves: int) -> None:
@@ -155,21 +154,22 @@ class OrderBook:
             keys, levels, floor = self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
         else:
             keys, levels, floor = self._bid_keys, self._bids, limit
-        orders, account, last = self.orders, taker.account, 0
+        account, last = taker.account, 0
         while leaves and keys and keys[-1] >= floor:
             key = keys[-1]
             level = levels[key]
-            price, queue, head = level.price, level.queue, level.head
-            count, total = level.count, level.total
-            while leaves and count:
+            price, queue, head, ghosts = level.price, level.queue, level.head, level.ghosts
+            total = level.total
+            while leaves and total:
                 maker = queue[head]
-                if maker.level is not level:
+                if (ghosts and level.passes_ghost(maker)) or maker.level is not level:
                     head += 1
+                    level.dead -= 1
                     continue
                 if stp and maker.account == account:
-                    level.count, level.total, level.head = count, total, head
+                    level.total = total
                     leaves = self._prevent(taker, maker, leaves, stp, out)
-                    count, total = level.count, level.total
+                    total = level.total
                     continue
                 last, qty = price, maker.shown
                 if qty > leaves:
@@ -189,14 +189,12 @@ class OrderBook:
                 else:
                     maker.shown = 0
                     maker.level = None
-                    count -= 1
-                    del orders[maker.order_id]
-            if count:
-                level.count, level.total, level.head = count, total, head
+            if total:
+                level.total, level.head = total, head
                 if head > _SLACK and head + head > len(queue):
                     level.compact()
             else:
-                self._close_level(1 - taker.side, key)
+                self._close_level(1 - taker.side, level)
         taker.leaves = leaves
         if last:
             self.last_price = last
@@ -225,12 +223,11 @@ class OrderBook:
                 self.reduce(maker, open_qty - qty)
                 out.append((REDUCE, maker, qty, _STP))
         if expires_maker:
-            level.count -= 1
+            level.dead += 1
             level.total -= open_qty
             level.hidden -= open_qty - maker.shown
             maker.leaves = maker.shown = 0
             maker.level = None
-            del self.orders[maker.order_id]
             out.append((CANCEL, maker, open_qty, _STP))
         if expires_taker:
             out.append((CANCEL, taker, qty, _STP))
@@ -251,7 +248,8 @@ class OrderBook:
         if not order.leaves:
             self.remove(order)
         elif not order.shown:
-            level.head = level.queue.index(order, level.head) + 1
+            level.skip_dead()
+            level.head += 1
             self._refill(order, level)
 
     def fillable(self, taker: Order, limit: int, stp: int = 0) -> int:
@@ -331,6 +329,15 @@ class OrderBook:
         for level in self._levels(side):
             yield from level
 
+    @property
+    def orders(self) -> dict[int, Order]:
+        """All resting orders by id, made on each call.  O(orders)."""
+        return {order.order_id: order for order in self}
+
+    def __len__(self) -> int:
+        """How many orders rest.  O(levels)."""
+        return sum(len(level) for level in [*self._bids.values(), *self._asks.values()])
+
     def __iter__(self) -> Iterator[Order]:
         """All resting orders: bids then asks, each in price-time priority."""
         yield from self.orders_of(BUY)
@@ -343,7 +350,6 @@ class OrderBook:
         """
         if not crossed and self.best_bid and self.best_ask and self.best_bid >= self.best_ask:
             raise InvariantViolation(f"bid {self.best_bid} >= ask {self.best_ask}", "BOOK-1")
-        seen = 0
         for side, keys, levels, best in (
             (BUY, self._bid_keys, self._bids, self.best_bid),
             (SELL, self._ask_keys, self._asks, -self.best_ask),
@@ -351,15 +357,14 @@ class OrderBook:
             if keys != sorted(levels) or best != (keys[-1] if keys else 0):
                 raise InvariantViolation(f"keys of side {side} are not its levels", "BOOK-2")
             for key in keys:
-                seen += self._check_level(side, key, levels[key])
-        if seen != len(self.orders):
-            raise InvariantViolation(f"{len(self.orders)} orders indexed, {seen} queued", "BOOK-2")
+                self._check_level(side, key, levels[key])
 
-    def _check_level(self, side: int, key: int, level: Level) -> int:
+    @staticmethod
+    def _check_level(side: int, key: int, level: Level) -> None:
         orders = list(level)
         problem = ""
-        if not orders or len(orders) != level.count:
-            problem = f"{len(orders)} living orders, {level.count} counted"
+        if not orders or len(orders) != len(level):
+            problem = f"{len(orders)} living orders, {len(level)} counted"
         if level.total != sum(order.leaves for order in orders):
             problem = f"total {level.total} is not the sum of its orders"
         if level.total - level.hidden != sum(order.shown for order in orders):
@@ -370,8 +375,5 @@ class OrderBook:
                 problem = f"order {order.order_id} shows {order.shown} of {order.leaves}"
             if order.side != side or abs(key) != order.price or level.price != order.price:
                 problem = f"order {order.order_id} stands in the wrong place"
-            if self.orders.get(order.order_id) is not order:
-                problem = f"order {order.order_id} is not indexed"
         if problem:
             raise InvariantViolation(f"level {level.price} of side {side}: {problem}", "BOOK-2")
-        return len(orders)

@@ -71,38 +71,30 @@ class MatchingEngine:
         what would trade or rest beyond it is cancelled with ``PRICE_BOUND``.
         """
         book = self.book
-        if order.order_type > MARKET:
-            self.stops.arm(order, book.last_price)
-            return
-        if bound and not self.auction:
-            self._submit_bounded(order, out, bound)
-            return
-        price = order.price
         if order.order_type == LIMIT:
-            crosses = 0 < book.best_ask <= price if order.side == BUY else book.best_bid >= price
-            if not crosses or self.auction:
+            price = order.price
+            if bound and not self.auction:
+                self._submit_bounded(order, out, bound)
+            elif self.auction or not (
+                0 < book.best_ask <= price if order.side == BUY else price <= book.best_bid
+            ):
                 tif = order.time_in_force
-                if tif in _NEVER_RESTS:
-                    self._drop(order, _IOC if tif == IOC else _FOK, out)
-                else:
+                if not tif or tif not in _NEVER_RESTS:
                     book.rest(order)
                     out.append((RESTED, order))
-                return
-            if order.time_in_force:
+                else:
+                    self._drop(order, _IOC if tif == IOC else _FOK, out)
+            else:
                 self._submit_crossing(order, price, out)
-                return
+        elif order.order_type > MARKET:
+            self.stops.arm(order, book.last_price)
+        elif bound:
+            self._submit_bounded(order, out, bound)
         else:
             self._submit_crossing(order, 0, out)
-            return
-        start = len(out)
-        if book.match(order, price, out, order.stp_mode):
-            book.rest(order)
-            out.append((RESTED, order))
-        if self.stops.orders:
-            self._observe(out, start)
 
     def _submit_crossing(self, order: Order, limit: int, out: list[Outcome]) -> None:
-        """A market order, or a crossing limit order that is not plain GTC."""
+        """A market order, or a limit order that crosses."""
         book, tif, start = self.book, order.time_in_force, len(out)
         if tif == GTX and order.order_type == LIMIT:
             self._slide(order, out)
@@ -196,12 +188,14 @@ class MatchingEngine:
         """Cancel a resting or armed order; false if it is neither."""
         if order.level is not None:
             self.book.remove(order)
-        elif order.order_id in self.stops.orders:
+            out.append((CANCEL, order, order.leaves, reason))
+            order.leaves = order.shown = 0
+            return True
+        if order.order_id in self.stops.orders:
             self.stops.disarm(order)
-        else:
-            return False
-        self._drop(order, reason, out)
-        return True
+            self._drop(order, reason, out)
+            return True
+        return False
 
     def mass_cancel(self, orders: list[Order], out: list[Outcome], reason: int = _MASS) -> int:
         """Cancel those of ``orders`` that are open, in the given order; returns how many were."""

@@ -84,7 +84,7 @@ def unaudited(ops: list[Operation], engine: MatchingEngine) -> list[Outcome]:
     """As ``play``, with nobody watching: only what happened."""
     out: list[Outcome] = []
     for number, op in enumerate(ops, start=1):
-        resting = list(engine.book.orders.values())
+        resting = sorted(engine.book, key=lambda order: order.order_id)
         if isinstance(op, dict):
             engine.submit(made(number, op), out, op["bound"])
         elif resting and isinstance(op, int):
