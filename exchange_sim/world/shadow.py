@@ -340,6 +340,19 @@ class ShadowBook:
                     found.append(("POS-1", f"{want} lots", f"{have}", (account,)))
         return found
 
+    def missing(self, w: World) -> list[Problem]:
+        """Orders that ended or began without an event.  O(instruments) while there are none."""
+        live = {}
+        count = sum(len(e.book.orders) + len(e.stops.orders) for e in w.engines)
+        if count == len(self.orders):
+            return []
+        for engine in w.engines:
+            live.update(engine.book.orders)
+            live.update(engine.stops.orders)
+        ended = [order for order in self.orders if order not in live]
+        begun = [order for order in live if order not in self.orders]
+        return [("BOOK-5", f"no event for {ended}", f"nor for {begun}", ())]
+
     def _compare(
         self, w: World, order_id: int, account: int, client_id: int, found: list[Problem]
     ) -> None:

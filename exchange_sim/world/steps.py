@@ -125,6 +125,7 @@ class StepChecker:
         touched = range(len(w.accounts)) if self.level == FULL else list(ledger.touched)
         problems = [*ledger.problems, *book.problems, *ledger.differences(w, touched)]
         problems.extend(book.differences(w, events))
+        problems.extend(book.missing(w))
         for rule, want, have, who in problems:
             found.append(Violation(rule, w.seq, w.time_ns, want, have, who))
         ledger.problems.clear()

@@ -159,6 +159,10 @@ class Soup:
         qty = rng.choice((1, 2, 5, 9, 17, 40, 100))
         display = rng.choice((0, 0, 0, 1, 4)) if price and tif in (0, 3, 4) else 0
         flags = sum(f for f, p in ((1, 0.12), (2, 0.2), (8, 0.1), (16, 0.1)) if rng.random() < p)
+        held = self.w.accounts[account].positions.get(inst)
+        if held is not None and held.qty and rng.random() < 0.3:
+            side, flags = int(held.qty > 0), flags | 1
+            price, qty = price and max(1, mid + (2 if side else -2)), min(abs(held.qty), 100)
         return (
             1, self.now, account, inst, self.client_id, side, kind, tif, price, qty, display,
             trigger, trailing, flags, rng.choice((0, 0, 1, 2, 3, 4)),
