@@ -1,4 +1,4 @@
-"""Write the pages of ``docs/reference`` from the code: ``python -m docs.generate``.
+"""Write the pages of ``docs/reference`` from the code: ``make docs``.
 
 A test fails when a page is not what this module would write.
 """
@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
+from docs import event_pages
 from exchange_sim import errors, limits
-from exchange_sim.analysis import reference_docs
 from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
 from exchange_sim.scenario.participants import LatencyDef, LinkDef
 from exchange_sim.scenario.schema import Tables
@@ -37,7 +37,7 @@ populations take over with `template = "NAME"`.
 def pages() -> dict[str, str]:
     """Every page by file name."""
     return {
-        "messages.md": reference_docs.render(),
+        "events.md": event_pages.render(),
         "scenario.md": _scenario(),
         "limits.md": _limits(),
         "exit-codes.md": _exit_codes(),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from docs.event_pages import render
 from docs.generate import FOLDER, pages
+from exchange_sim.messages.registry import COMMANDS, EVENTS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -27,3 +29,14 @@ def test_links_lead_somewhere(page: Path) -> None:
     local = [target for target in targets if "://" not in target]
 
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_message_is_on_the_page_of_events() -> None:
+    """Units first, then every message with every field, then the enumerations."""
+    text = render()
+    order = ["## Units", "## Commands", "## Events", "## Enumerations", "## Order flags"]
+
+    assert sorted(order, key=text.index) == order
+    for kind in [*COMMANDS.values(), *EVENTS.values()]:
+        part = text.partition(f"### {kind.type_id} {kind.__name__}\n")[2].partition("\n### ")[0]
+        assert all(f"| `{name}` |" in part for name in kind.field_names)

@@ -1,27 +1,18 @@
-"""Writes ``docs/reference/messages.md`` from the registry: units, messages, enumerations.
-
-``python -m exchange_sim.analysis.reference_docs [FILE]`` writes the page; a test fails when the
-page in the repository is not what the registry says.
-"""
+"""The text of ``docs/reference/events.md``, from the registry: units, messages, enumerations."""
 
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, Final
 
 from exchange_sim.eventlog.schema import arrow_type, enum_of, table_name, unit_name
-from exchange_sim.journal.storage import write_atomic
 from exchange_sim.messages import commands as _commands
 from exchange_sim.messages import events as _events
 from exchange_sim.messages import reasons
 from exchange_sim.messages.registry import COMMANDS, EVENTS, Message
 from exchange_sim.model import enums
-
-PAGE: Final = Path("docs") / "reference" / "messages.md"
 
 assert _commands.NewOrder.type_id in COMMANDS  # Importing the modules has filled the registry.
 assert _events.Traded.type_id in EVENTS
@@ -29,7 +20,7 @@ assert _events.Traded.type_id in EVENTS
 _INTRODUCTION: Final = """\
 # Units, messages, enumerations
 
-*Generated from the registry by `python -m exchange_sim.analysis.reference_docs`; do not edit.*
+*Generated from the registry by `make docs`; do not edit.*
 
 A **command** is everything that may be asked of the world, an **event** everything that can happen
 in it. What is not an event did not happen. All fields are integers of at most 64 bits; on the hot
@@ -64,14 +55,6 @@ def render() -> str:
     parts += ["## Enumerations\n", *_enumerations()]
     parts += ["## Order flags\n", "`flags` is the sum of these numbers.\n", _flags()]
     return "\n".join(parts)
-
-
-def main(arguments: list[str]) -> int:
-    """Write the page to the file that is named, or to its place below the working directory."""
-    target = Path(arguments[0]) if arguments else PAGE
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(target, render().encode())
-    return 0
 
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -117,7 +100,3 @@ def _enumerations() -> Iterator[str]:
 def _flags() -> str:
     names = sorted((value, name) for name, value in vars(enums).items() if name.startswith("FLAG_"))
     return _table(("number", "name"), ((value, f"`{name}`") for value, name in names))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
