@@ -27,7 +27,6 @@ COLLATERAL_DECIMALS = 8
 REQUIRES = {
     "collateral_sale": "unified_account",
     "own_book_collateral_price": "unified_account",
-    "liquidation_bots": "defi_liquidation",
 }
 """Mechanisms that cannot work without another."""
 

@@ -28,11 +28,6 @@ class Mechanisms:
     own_book_collateral_price: bool = _switch(
         "Pegged collateral is valued by the venue's own book."
     )
-    cefi_loans: bool = _switch("Margin calls on loans of the CeFi desk.")
-    loop_lending: bool = _switch("Leveraged loops in pegged assets.")
-    defi_liquidation: bool = _switch("Liquidations of on-chain lending pools.")
-    liquidation_bots: bool = _switch("Bots that take on-chain liquidations and sell the proceeds.")
-    issuer_redemption: bool = _switch("Redemption of pegged assets at the issuer.")
 
 
 MECHANISM: Final = Text(tuple(fields_of(Mechanisms)))
