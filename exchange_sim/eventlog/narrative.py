@@ -38,10 +38,17 @@ NARRATED: Final = frozenset(
 )
 """Type ids of the events that the narrator wants to see."""
 
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+"""Levels of lines: small liquidations and the like; everything worth a line; what a risk desk would
+be woken for; losses that nobody paid, and faults."""
+
 LARGE: Final = 1_000_000
 """Position value, in whole numeraire units, from which a liquidation is told individually."""
 MAINTENANCE_SHARE: Final = 100
 """A maintenance margin stands for a position about this many times as large (1 %)."""
+
+_TOLD_WHEN_SMALL: Final = NARRATED - {e.InsuranceChanged.type_id}
+"""At level debug these are told one by one; an insurance fund moves with every liquidation."""
 
 _OWN_KEYS: Final = frozenset({"time", "seq", "level", "event", "who", "timestamp"})
 
@@ -60,11 +67,13 @@ class Narrator:
         large: int = LARGE,
         console: TextIO | None = None,
         open_file: OpenFile = OsFile,
+        level: str = "info",
     ) -> None:
         """``path`` is the file, ``console`` a stream for people; either may be missing.
 
-        Raises ``StorageError``.
+        ``level`` is the least of ``LEVELS`` that is told.  Raises ``StorageError``.
         """
+        least = LEVELS[level]
         self._names = names
         self._large = large
         self._minute = -1
@@ -72,22 +81,25 @@ class Narrator:
         self._values: dict[int, int] = {}
         self._repeats: dict[Event, int] = {}
         self._exhausted: dict[int, bool] = {}
+        self._everything = level == "debug"
         self._said: list[tuple[int, Line]] = []
         self._file = RecordFile(path, open_file) if path is not None else None
-        self._loggers = [_json_logger(self._file)] if self._file is not None else []
+        self._loggers = [_json_logger(self._file, least)] if self._file is not None else []
         if console is not None:
-            self._loggers.append(_console_logger(console))
+            self._loggers.append(_console_logger(console, least))
 
     def __call__(self, time_ns: int, who: str, message: str, values: dict[str, object]) -> None:
         """Say something that is no event.  It is told in its place among the events."""
         fields = {f"{key}_" if key in _OWN_KEYS else key: value for key, value in values.items()}
-        self._said.append((time_ns, Line(message, {"who": who, **fields}, notable=True)))
+        line = Line(message, {"who": who, **fields}, notable=True, severe="fault" in values)
+        self._said.append((time_ns, line))
 
     def observe(self, seq: int, time_ns: int, event: Event) -> None:
         """Take one event of ``kinds``; times must not go backwards.  Raises ``StorageError``."""
         self.advance(time_ns)
         sold = self._values.get(event[1], 0)
-        if self._counted(event):
+        small = self._counted(event)
+        if small and not (self._everything and event[0] in _TOLD_WHEN_SMALL):
             return
         line = narrate(event, self._names)
         if line is None:
@@ -95,7 +107,7 @@ class Narrator:
         if event[0] == e.LiquidationEnded.type_id:
             asset = self._names.numeraire(self._names.venue_of(event[1]))
             line.fields["value"] = self._names.amount(asset, sold)
-        self._tell(time_ns, line, seq)
+        self._tell(time_ns, line, seq, small=small)
 
     def advance(self, time_ns: int) -> None:
         """Tell what was said and counted before ``time_ns``.  Raises ``StorageError``."""
@@ -188,13 +200,15 @@ class Narrator:
         for time_ns, line in ready:
             self._tell(time_ns, line)
 
-    def _tell(self, time_ns: int, line: Line, seq: int | None = None) -> None:
+    def _tell(
+        self, time_ns: int, line: Line, seq: int | None = None, *, small: bool = False
+    ) -> None:
         fields: dict[str, Any] = {"time": format_utc(time_ns)}
         if seq is not None:
             fields["seq"] = seq
+        level = "debug" if small else line.level
         for logger in self._loggers:
-            tell = logger.warning if line.notable else logger.info
-            tell(line.message, **fields, **line.fields)
+            getattr(logger, level)(line.message, **fields, **line.fields)
 
 
 def _order(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
@@ -241,24 +255,24 @@ class _Console:
         """Every line is flushed at once."""
 
 
-def _json_logger(file: RecordFile) -> Any:
+def _json_logger(file: RecordFile, least: int) -> Any:
     renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
     processors = [structlog.processors.add_log_level, _order, renderer]
-    return _logger(_LineFile(file), processors)
+    return _logger(_LineFile(file), processors, least)
 
 
-def _console_logger(stream: TextIO) -> Any:
+def _console_logger(stream: TextIO, least: int) -> Any:
     renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False)
     processors = [structlog.processors.add_log_level, _order, _to_console, renderer]
-    return _logger(_Console(stream), processors)
+    return _logger(_Console(stream), processors, least)
 
 
-def _logger(stream: Any, processors: list[Any]) -> Any:
+def _logger(stream: Any, processors: list[Any], least: int) -> Any:
     # Everything is given here, because structlog's global configuration belongs to the application.
     return structlog.wrap_logger(
         structlog.WriteLogger(stream),
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(0),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         context_class=dict,
         cache_logger_on_first_use=True,
     )

@@ -24,11 +24,22 @@ Event = tuple[int, ...]
 
 @attrs.frozen
 class Line:
-    """One line of the narrative.  ``notable`` lines are warnings, the others information."""
+    """One line of the narrative.
+
+    ``severe`` lines are errors, other ``notable`` lines warnings, the rest information.
+    """
 
     message: str
     fields: dict[str, Any] = attrs.field(factory=dict)
     notable: bool = False
+    severe: bool = False
+
+    @property
+    def level(self) -> str:
+        """Name of its level, as structlog calls it."""
+        if self.severe:
+            return "error"
+        return "warning" if self.notable else "info"
 
 
 def narrate(event: Event, names: Names) -> Line | None:
@@ -65,7 +76,7 @@ def minute_lines(
         elif kind == e.BadDebtRecorded.type_id:
             fields = {"venue": names.venue(key), "count": count}
             fields["amount"] = names.amount(names.numeraire(key), total)
-            yield Line("bad debt of this minute", fields, notable=True)
+            yield Line("bad debt of this minute", fields, severe=True)
     for remark, times in repeats.items():
         if times > 1:
             line = _noted((*remark, 0), names)
@@ -146,7 +157,7 @@ def _insurance(event: Event, names: Names) -> Line:
     _, venue, asset, change, balance = event
     fields = {"venue": names.venue(venue), "last_payout": names.amount(asset, -change)}
     fields["balance"] = names.amount(asset, balance)
-    return Line("insurance fund exhausted", fields, notable=True)
+    return Line("insurance fund exhausted", fields, severe=True)
 
 
 def _adl(event: Event, names: Names) -> Line:
@@ -160,7 +171,7 @@ def _bad_debt(event: Event, names: Names) -> Line:
     _, venue, account, asset, amount = event
     fields = {"venue": names.venue(venue), "account": names.account(account)}
     fields["amount"] = names.amount(asset, amount)
-    return Line("bad debt", fields, notable=True)
+    return Line("bad debt", fields, severe=True)
 
 
 _QUOTE_NOTES: Final = (

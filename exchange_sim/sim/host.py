@@ -120,7 +120,9 @@ class Host:
         account = agent.sessions[0].account if agent.sessions else -1
         note = (40, now, account, int(NoteKind.STRATEGY_FAULT), index, agent.faults)
         self.exchange.apply(note)
-        self.narrate(agent.name, "strategy fault", {"where": found.where, "fault": text})
+        # The narrative is the same on every machine: the file's name, not its path.
+        place = found.where.replace("\\", "/").rpartition("/")[2]
+        self.narrate(agent.name, "strategy fault", {"where": place, "fault": text})
         if agent.policy == "stop":
             raise StrategyFault(str(found)) from fault
         if agent.policy == "cancel_and_disable" or agent.faults >= FAULTS_MAX:
