@@ -16,7 +16,7 @@ from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.scenario.expand_params import expand
 from exchange_sim.scenario.genesis import AccountBook, Genesis, instance_names
 from exchange_sim.scenario.participants import LinkDef, ParticipantDef
-from exchange_sim.scenario.recording import Recording, account_names, run_directory
+from exchange_sim.scenario.recording import AccountNames, Recording, account_names, run_directory
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import VenueDef
 from exchange_sim.scenario.world_config import world_config
@@ -70,6 +70,11 @@ class BuiltRun:
         """Where it is written; None when nothing is."""
         return self.recording.directory
 
+    def account_names(self) -> AccountNames:
+        """Names of all accounts that exist by now."""
+        crowds = [population.name for population in self.scenario.populations]
+        return account_names(self.world, self.accounts.owners, crowds)
+
     def execute(
         self,
         progress: Progress | None = None,
@@ -80,11 +85,9 @@ class BuiltRun:
         The first Ctrl-C ends it at the next simulated second with everything closed.  Errors leave
         the files readable and are raised again.
         """
-        names = account_names(
-            self.world, self.accounts.owners, [p.name for p in self.scenario.populations]
-        )
         try:
             result = self.run.execute(self.until_ns, progress)
+            names = self.account_names()
             manifest = self.recording.finish(names, not result.interrupted, summarise)
         except BaseException:
             self.recording.abort()
@@ -106,20 +109,25 @@ def build_run(
 ) -> BuiltRun:
     """Make everything that the scenario describes.
 
-    ``out`` is the parent of the run directory; None writes nothing and keeps the digests.  Raises
-    ``ScenarioError`` with every problem of parameters and strategies, and ``StorageError``.
+    ``out`` is the parent of the run directory; None writes nothing and keeps the digests.
+    ``log_level`` is the least level of the narrative; it changes nothing else.  Raises
+    ``ScenarioError`` with every problem of parameters and strategies, and ``StorageError``; no
+    directory is left behind then.
     """
-    del log_level
     classes = _strategies(scenario)
     world = watched_world(scenario)
     directory = None if out is None else run_directory(scenario, out)
     digests = {ref: source_digest(cls) for ref, (cls, _) in sorted(classes.items())}
-    recording = Recording(scenario, world, directory, list(options), digests, tables)
+    recording = Recording(scenario, world, directory, list(options), digests)
     try:
-        return _assemble(scenario, world, recording, classes, until_ns, console)
+        recording.open(tables)
+        end_ns = scenario.end_ns if until_ns is None else until_ns
+        built = _assemble(scenario, world, recording, classes, end_ns)
+        recording.narrate_to(built.account_names(), log_level, console)
     except BaseException:
-        recording.abort()
+        recording.discard()
         raise
+    return built
 
 
 def watched_world(scenario: Scenario) -> World:
@@ -137,8 +145,7 @@ def _assemble(
     world: World,
     recording: Recording,
     classes: dict[str, tuple[type[Any], dict[str, Any]]],
-    until_ns: int | None,
-    console: Any,
+    until_ns: int,
 ) -> BuiltRun:
     """Opening state first, then the shell around it."""
     run = Run(
@@ -152,10 +159,8 @@ def _assemble(
     )
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
-    names = account_names(world, accounts.owners, [p.name for p in scenario.populations])
-    recording.narrate_to(names, console)
     for participant in scenario.participants:
-        _add(scenario, run, participant, classes[participant.name], accounts)
+        _add(run, participant, classes[participant.name], accounts)
     for index, shock in enumerate(scenario.shocks):
         if shock.enabled:
             note = (40, shock.at_ns, -1, int(NoteKind.SHOCK), index, 0)
@@ -170,8 +175,7 @@ def _assemble(
                 share=API_ERROR_SHARE if outage.kind == "api" else 0.0,
             )
         )
-    end = scenario.end_ns if until_ns is None else until_ns
-    return BuiltRun(scenario, world, run, recording, accounts, end)
+    return BuiltRun(scenario, world, run, recording, accounts, until_ns)
 
 
 class _Port:
@@ -211,7 +215,6 @@ def _latency(link: LinkDef) -> Latency:
 
 
 def _add(
-    scenario: Scenario,
     run: Run,
     item: ParticipantDef,
     made: tuple[type[Any], dict[str, Any]],
@@ -240,7 +243,7 @@ def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]
     for item in scenario.participants:
         where = f"participants.{item.name}"
         try:
-            cls = load_class(item.class_ref, base)
+            cls = load_class(_absolute(item.class_ref), base)
             params = expand(scenario, item.params, cls.Params, f"{where}.params")
             params = _switches(scenario, item, cls, params)
             build_params(cls, params)
@@ -256,6 +259,12 @@ def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]
     if problems:
         raise ScenarioError("the scenario cannot be built", tuple(problems))
     return found
+
+
+def _absolute(class_ref: str) -> str:
+    """Loading has placed a file relative to the working directory, not to the scenario's."""
+    file, _, name = class_ref.rpartition(":")
+    return f"{Path(file).resolve()}:{name}" if file.endswith(".py") else class_ref
 
 
 def _switches(

@@ -2,7 +2,7 @@
 
 Everything that exists at the start comes from commands in the journal, so that a replay needs
 nothing else.  Populations are drawn from streams named after them; participants get their accounts
-in the order of the file, one per venue.
+in the order of their names, one per venue.
 
 A population's ``params`` select books by tags (``select = ["leading", "PERPETUAL", "alt"]``: every
 tag must match) and set any field of ``participants.crowd.CrowdBook`` or

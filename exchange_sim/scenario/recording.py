@@ -1,14 +1,16 @@
 """The run directory while a run is being made: journal, event tables, book summary, narrative.
 
 ``Recording`` owns every file of ``runs/<scenario>-<seed>-<id>/`` and closes them in one of three
-ways: ``finish`` (complete), ``interrupt`` (stopped by the user; everything so far is valid) and
-``abort`` (an error; what was written stays readable).  The id is a digest of the inputs, so equal
-runs have equal names; a directory that exists already gets a number behind its name.
+ways: ``finish`` (complete, or stopped by the user: everything so far is valid), ``abort`` (an
+error; what was written stays readable) and ``discard`` (the run never began).  The id is a digest
+of the inputs, so equal runs have equal names; a directory that exists already gets a number behind
+its name.
 """
 
 from __future__ import annotations
 
 import platform
+import shutil
 from collections.abc import Callable
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -83,13 +85,13 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
     """
     found = AccountNames([], [], [])
     crowds = dict.fromkeys(populations, True)
-    system = {account: name for account, name in enumerate(SYSTEM_NAMES)}
+    system = dict(enumerate(SYSTEM_NAMES))
     for ids, venue in zip(world.system, world.config.venues, strict=True):
-        for account, name in zip(ids, VENUE_SYSTEM_NAMES, strict=True):
-            system[account] = f"{venue.name}/{name}"
-    for instrument, account in enumerate(world.clearing):
-        if account >= 0:
-            system[account] = f"{world.instruments[instrument].symbol}/clearing"
+        for own, name in zip(ids, VENUE_SYSTEM_NAMES, strict=True):
+            system[own] = f"{venue.name}/{name}"
+    for instrument, own in enumerate(world.clearing):
+        if own >= 0:
+            system[own] = f"{world.instruments[instrument].symbol}/clearing"
     for account in world.accounts:
         name = system.get(account.id) or owners[account.owner]
         group = "system" if account.owner < 0 else name.rstrip("0123456789").rstrip("-")
@@ -104,7 +106,10 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
 
 
 class Recording:
-    """Every file of one run.  ``directory`` None keeps only the digests."""
+    """Every file of one run.  ``directory`` None keeps only the digests.
+
+    ``open`` starts the files; one of ``finish``, ``abort`` and ``discard`` ends them.
+    """
 
     def __init__(
         self,
@@ -113,9 +118,7 @@ class Recording:
         directory: Path | None,
         options: list[str],
         strategies: dict[str, str],
-        tables: bool = True,
     ) -> None:
-        """Open the files.  Raises ``StorageError``."""
         self.scenario = scenario
         self.world = world
         self.directory = directory
@@ -124,20 +127,26 @@ class Recording:
         self.journal: JournalWriter | None = None
         self.books: BookSummary | None = None
         self.narrator: Narrator | None = None
-        self.log = EventLog(directory if tables else None)
+        self.log = EventLog(None)
+
+    def open(self, tables: bool = True) -> None:
+        """Start journal and tables.  Raises ``StorageError``."""
+        directory = self.directory
         if directory is None:
             return
+        scenario = self.scenario
         header = JournalHeader(
             scenario.name, scenario.seed, scenario.to_json(), package_version(),
-            platform.python_version(), strategies,
+            platform.python_version(), self.strategies,
         )  # fmt: skip
         self.journal = JournalWriter(directory / "journal.bin", header)
         if tables:
-            units = [inst.unit_value for inst in world.instruments]
+            self.log = EventLog(directory)
+            units = [inst.unit_value for inst in self.world.instruments]
             self.books = BookSummary(directory, units)
 
-    def narrate_to(self, accounts: AccountNames, console: Any = None) -> Narrator:
-        """Start the narrative, once the accounts have names."""
+    def narrate_to(self, accounts: AccountNames, level: str = "info", console: Any = None) -> None:
+        """Start the narrative, once the accounts have names.  Raises ``StorageError``."""
         world = self.world
         names = Names(
             assets=[spec.asset.name for spec in world.config.assets],
@@ -151,9 +160,8 @@ class Recording:
             notable=accounts.notable,
         )
         path = None if self.directory is None else self.directory / "narrative.jsonl"
-        self.narrator = Narrator(path, names, console=console)
+        self.narrator = Narrator(path, names, console=console, level=level)
         self.log.listen(self.narrator)
-        return self.narrator
 
     def finish(
         self,
@@ -201,9 +209,15 @@ class Recording:
 
     def abort(self) -> None:
         """Close what can be closed after an error.  Never raises."""
-        if self.journal is not None:
-            self.journal.abort()
-        self.log.abort()
+        for part in (self.journal, self.log, self.books, self.narrator):
+            if part is not None:
+                part.abort()
+
+    def discard(self) -> None:
+        """Remove a run that never began, with its directory.  Never raises."""
+        self.abort()
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _write_names(self, target: Path, accounts: AccountNames) -> None:
         """The side tables: what ids are called, and the final balances."""

@@ -24,7 +24,7 @@ def ppm(ratio: Decimal) -> int:
 
 
 class Names:
-    """Ids of everything that a scenario names.  Ids are positions in the file, from 0."""
+    """Ids of everything that a scenario names: positions in the order of the names, from 0."""
 
     def __init__(self, scenario: Scenario) -> None:
         self.assets = {name: k for k, name in enumerate(scenario.assets)}
