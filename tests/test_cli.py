@@ -17,8 +17,8 @@ import pytest
 import exchange_sim
 from exchange_sim import errors
 from exchange_sim.cli import main, render, seam
-from exchange_sim.cli.run import end_of
 from exchange_sim.scenario import load
+from exchange_sim.scenario.until import end_of
 from exchange_sim.units import NANOS_PER_MINUTE, NANOS_PER_S
 
 ROOT = Path(__file__).parents[1]

@@ -9,9 +9,9 @@ import typer
 
 from exchange_sim.cli import seam
 from exchange_sim.cli.render import RunProgress, output, show_pairs
-from exchange_sim.cli.run import end_of
 from exchange_sim.errors import DeterminismMismatch, JournalCorrupt
 from exchange_sim.scenario import Scenario
+from exchange_sim.scenario.until import end_of
 
 RunArgument = Annotated[
     Path,

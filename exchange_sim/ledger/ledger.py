@@ -48,7 +48,8 @@ class Ledger:
         row[asset] -= amount
         self.posted[target][asset] += amount
         assert row[asset] >= self.reserved[source][asset] or self.may_overdraw[source], (
-            f"account {source} overdrawn in asset {asset} by {self.reserved[source][asset] - row[asset]}"
+            f"account {source} overdrawn in asset {asset}"
+            f" by {self.reserved[source][asset] - row[asset]}"
         )
 
     def reserve(self, account: int, asset: int, amount: int) -> bool:

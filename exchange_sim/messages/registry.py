@@ -64,7 +64,7 @@ def _register(
         made: type[_M] = attrs.frozen(cls)
         made.type_id = type_id
         made.is_command = is_command
-        made.field_names = tuple(field.name for field in attrs.fields(cast(Any, made)))
+        made.field_names = tuple(field.name for field in attrs.fields(cast("Any", made)))
         hints = get_type_hints(made)
         made.field_types = tuple(hints[name] for name in made.field_names)
         table[type_id] = made

@@ -70,14 +70,15 @@ class Instrument:
             lot_units = scale_exact(lot_size, Decimal(1).scaleb(-base.decimals))
         except ValueError:
             raise ValueError(
-                f"{symbol}: lot_size {lot_size} is finer than the {base.decimals} decimals of {base.name}"
+                f"{symbol}: lot_size {lot_size} is finer than the {base.decimals} decimals"
+                f" of {base.name}"
             ) from None
         try:
             unit_value = scale_exact(tick_size * lot_size, Decimal(1).scaleb(-quote.decimals))
         except ValueError:
             raise ValueError(
-                f"{symbol}: tick_size {tick_size} x lot_size {lot_size} = {tick_size * lot_size} is finer"
-                f" than the {quote.decimals} decimals of {quote.name}"
+                f"{symbol}: tick_size {tick_size} x lot_size {lot_size} = {tick_size * lot_size}"
+                f" is finer than the {quote.decimals} decimals of {quote.name}"
             ) from None
         return cls(
             id, symbol, venue, kind, base.id, quote.id, tick_size, lot_size, lot_units, unit_value

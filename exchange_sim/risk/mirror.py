@@ -239,9 +239,7 @@ def _haircut(value: Floats, ratio: Floats, offset: Floats) -> Floats:
     return np.where(value > 0, counted, value)
 
 
-def below(
-    screening: Screening, threshold: Floats | float, slack: float = ABSOLUTE_ERROR
-) -> Ints:
+def below(screening: Screening, threshold: Floats | float, slack: float = ABSOLUTE_ERROR) -> Ints:
     """Mirror indexes whose equity may be at or below ``threshold`` times maintenance.
 
     ``slack`` (smallest units) covers the rounding of the exact calculation.

@@ -182,7 +182,13 @@ def test_collateral_table_lists_every_problem() -> None:
     with pytest.raises(ValueError, match="collateral table") as caught:
         CollateralTable([(None, PPM + 1), (5, -1), (5, 0)])
     text = str(caught.value)
-    for part in ("tier 1: ratio", "tier 1: only the last", "tier 2: ratio", "tier 3: bound 5", "tier 3: ratio 0"):
+    for part in (
+        "tier 1: ratio",
+        "tier 1: only the last",
+        "tier 2: ratio",
+        "tier 3: bound 5",
+        "tier 3: ratio 0",
+    ):
         assert part in text
     with pytest.raises(ValueError, match="no tier"):
         CollateralTable([])
