@@ -5,8 +5,8 @@ Wherever a participant's parameters hold an array of tables about books, a table
 per matching instrument, in the order of the instruments' names, and learns the instrument's facts
 (``depth_usd``, ``beta``, ``initial_price``, ``is_major``) where the strategy's parameter class has
 a field of that name and the table does not set it.  An instrument's tags are its own, its venue,
-its kind (``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.  Texts beside
-``select`` may contain ``{base}`` and ``{symbol}``: ``sibling = "second:{base}USDT"``.
+its kind (``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.  Texts
+beside ``select`` may contain ``{base}`` and ``{symbol}``: ``sibling = "second:{base}USDT"``.
 
 A value of a key that ends in ``_ns`` may be a text: a UTC time, a duration from the start of the
 scenario (``"20m"``), or a duration from a shock (``"news"``, ``"news+21m"``).  The same holds for
