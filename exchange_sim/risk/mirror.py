@@ -1,8 +1,9 @@
 """Columns of balances and positions, to screen every account of a venue in a few vector operations.
 
-The mirror answers one question after each mark update: which accounts *may* be below a threshold?
-It works in floats with a safety margin wider than their error, so it never misses one; whoever it
-names is recomputed exactly in integers before anything happens (``world.margin``).
+The mirror answers one question after each mark update: which accounts *may* have left the margin
+band they were last seen in?  It works in floats with a safety margin wider than their error, so it
+never misses one; whoever it names is recomputed exactly in integers before anything happens
+(``world.margin``).
 
 Rows are sparse: one per (account, asset) other than the numeraire and one per (account, position).
 Piecewise linear rules stay exact in shape: maintenance by brackets is the maximum of its affine
@@ -32,6 +33,14 @@ ABSOLUTE_ERROR = 128.0
 """Smallest units: the exact calculation rounds each of its terms against the account."""
 ROUNDED_TERMS = 8.0
 """Roundings per asset or position, times a threshold below two."""
+LOAN_MMR_MIN_PPM = 1e-9
+"""Whoever owes anything has some maintenance margin here, though it may be below any rounding."""
+UNBOUNDED = 1e30
+"""As a limit of equity over maintenance: none."""
+Limits = tuple[float, float]
+"""Equity over maintenance above the first and at or below the second is nothing new."""
+ABOVE_ONE: Limits = (1.0, UNBOUNDED)
+NEVER_NAMED: Limits = (-UNBOUNDED, UNBOUNDED)
 
 
 @attrs.define
@@ -44,20 +53,49 @@ class Screening:
     gross: Floats
 
 
-class _Rows:
-    """A growing set of columns with one row per key; rows of vanished keys are zeroed and
-    reused.
+class _Pieces:
+    """Piecewise linear functions of a size >= 0, one per row: ends, slope and offset of each piece.
+
+    Rows are padded with pieces that start at infinity.
     """
 
-    def __init__(self, columns: int) -> None:
+    def __init__(self, functions: Sequence[list[tuple[float, float, float]]]) -> None:
+        """Each function is a list of ``(start, slope, offset)`` with rising starts from 0."""
+        shape = len(functions), max((len(function) for function in functions), default=1)
+        self.starts, self.ends = np.full(shape, np.inf), np.full(shape, np.inf)
+        self.slopes, self.offsets = np.zeros(shape), np.zeros(shape)
+        for row, function in enumerate(functions):
+            for k, (start, slope, offset) in enumerate(function):
+                self.starts[row, k] = start
+                self.slopes[row, k], self.offsets[row, k] = slope, offset
+                if k:
+                    self.ends[row, k - 1] = start
+        self.is_identity = all(f == [(0.0, 1.0, 0.0)] for f in functions)
+
+    def find(self, rows: Ints, sizes: Floats) -> Ints:
+        """Which piece each size lies in; a start itself belongs to the piece below."""
+        found: Ints = (self.starts[rows] < sizes[:, None]).sum(axis=1) - 1
+        return np.maximum(found, 0)
+
+
+class _Rows:
+    """A growing set of columns with one row per key; rows of vanished keys are zeroed and reused.
+
+    ``value`` and ``extra`` are what the key holds.  ``slope`` and ``offset`` are the affine piece
+    of the piecewise linear rule in which the row was seen last, ``low`` and ``high`` its ends: rows
+    seldom change their piece, so a pass looks at one piece per row instead of at all of them
+    (12,000 positions with 10 brackets: 0.15 ms instead of 1.1 ms).
+    """
+
+    def __init__(self) -> None:
         self.index: dict[tuple[int, int], int] = {}
         self.spare: list[int] = []
         self.owner: Ints = np.zeros(64, dtype=np.int64)
         self.what: Ints = np.zeros(64, dtype=np.int64)
-        self.data: Floats = np.zeros((columns, 64), dtype=np.float64)
+        self.value, self.extra, self.slope, self.offset, self.low, self.high = np.zeros((6, 64))
         self.used = 0
 
-    def put(self, owner: int, what: int, values: tuple[float, ...]) -> None:
+    def put(self, owner: int, what: int, value: float, extra: float) -> None:
         """Set the row of (owner, what)."""
         row = self.index.get((owner, what))
         if row is None:
@@ -65,22 +103,39 @@ class _Rows:
             self.index[owner, what] = row
             self.owner[row] = owner
             self.what[row] = what
-        self.data[:, row] = values
+            self.low[row] = self.high[row] = 0.0
+        self.value[row] = value
+        self.extra[row] = extra
 
     def drop(self, owner: int, what: int) -> None:
         """Zero the row of (owner, what) if there is one."""
         row = self.index.pop((owner, what), None)
         if row is not None:
-            self.data[:, row] = 0.0
+            self.value[row] = self.extra[row] = self.slope[row] = self.offset[row] = 0.0
+            self.low[row] = self.high[row] = 0.0
             self.spare.append(row)
 
     def _new(self) -> int:
         if self.used == len(self.owner):
-            self.owner = np.concatenate([self.owner, np.zeros_like(self.owner)])
-            self.what = np.concatenate([self.what, np.zeros_like(self.what)])
-            self.data = np.concatenate([self.data, np.zeros_like(self.data)], axis=1)
+            for name in ("owner", "what", "value", "extra", "slope", "offset", "low", "high"):
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         self.used += 1
         return self.used - 1
+
+    def apply(self, sizes: Floats, pieces: _Pieces) -> Floats:
+        """The rule's value at each row's size (zero or positive).  O(rows)."""
+        n = self.used
+        moved = np.nonzero((sizes > self.high[:n]) | (sizes < self.low[:n]))[0]
+        if len(moved):
+            what = self.what[moved]
+            piece = pieces.find(what, sizes[moved])
+            self.slope[moved] = pieces.slopes[what, piece]
+            self.offset[moved] = pieces.offsets[what, piece]
+            self.low[moved] = pieces.starts[what, piece]
+            self.high[moved] = pieces.ends[what, piece]
+        found: Floats = self.slope[:n] * sizes + self.offset[:n]
+        return found
 
 
 class Mirror:
@@ -98,20 +153,22 @@ class Mirror:
         numeraire.
         """
         self.numeraire = numeraire
-        self.loan_mmr = loan_mmr_ppm / PPM
+        self.loan_mmr = max(loan_mmr_ppm, LOAN_MMR_MIN_PPM) / PPM
         self.slot = {instrument: k for k, (instrument, _, _) in enumerate(perpetuals)}
         self.instruments = [instrument for instrument, _, _ in perpetuals]
         self.unit_value = np.array([value for _, value, _ in perpetuals], dtype=np.float64)
-        self._mmr, self._cum = _bracket_matrices([table for _, _, table in perpetuals])
-        self._ratio, self._offset = _tier_matrices(collateral, asset_count)
+        self._brackets = _Pieces([_bracket_pieces(table) for _, _, table in perpetuals])
+        tiers = [_tier_pieces(collateral.get(asset)) for asset in range(asset_count)]
+        self._tiers = _Pieces(tiers)
+        self._cash = _Pieces([tiers[numeraire]])
         self.local: dict[int, int] = {}
         self.accounts: list[int] = []
-        self.cash: Floats = np.zeros(64, dtype=np.float64)
-        self.loan: Floats = np.zeros(64, dtype=np.float64)
-        self.edge: Floats = np.ones(64, dtype=np.float64)
+        self.ids: Ints = np.zeros(64, dtype=np.int64)
+        self.cash, self.loan = np.zeros((2, 64))
+        self.low, self.high = np.zeros((2, 64))
         self.slack = ABSOLUTE_ERROR + ROUNDED_TERMS * (asset_count + len(perpetuals))
-        self.held = _Rows(2)
-        self.positions = _Rows(2)
+        self.held = _Rows()
+        self.positions = _Rows()
         self._known: list[tuple[list[int], list[int]]] = []
 
     def refresh(
@@ -120,11 +177,11 @@ class Mirror:
         net: Sequence[int],
         loans: dict[int, int],
         positions: dict[int, Any],
-        edge_ppm: int = PPM,
+        between: Limits = ABOVE_ONE,
     ) -> None:
         """Copy one account: ``net`` is wallet less loans per asset.  O(assets + positions).
 
-        ``edge_ppm`` is the ratio of equity to maintenance below which ``at_risk`` names it.
+        ``at_risk`` names it unless its ratio of equity to maintenance surely lies ``between``.
         """
         k = self.local.get(account)
         if k is None:
@@ -132,17 +189,17 @@ class Mirror:
         old_assets, old_positions = self._known[k]
         self.cash[k] = net[self.numeraire]
         self.loan[k] = loans.get(self.numeraire, 0)
-        self.edge[k] = edge_ppm / PPM
+        self.low[k], self.high[k] = between
         assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
         for asset in assets:
-            self.held.put(k, asset, (net[asset], loans.get(asset, 0)))
+            self.held.put(k, asset, net[asset], loans.get(asset, 0))
         for asset in old_assets:
             if not net[asset] and asset not in loans:
                 self.held.drop(k, asset)
         open_now = [i for i, p in positions.items() if p.qty]
         for instrument in open_now:
             position = positions[instrument]
-            self.positions.put(k, self.slot[instrument], (position.qty, position.entry_notional))
+            self.positions.put(k, self.slot[instrument], position.qty, position.entry_notional)
         for instrument in old_positions:
             held = positions.get(instrument)
             if held is None or not held.qty:
@@ -151,13 +208,14 @@ class Mirror:
 
     def _add(self, account: int) -> int:
         k = len(self.accounts)
+        if k == len(self.cash):
+            for name in ("ids", "cash", "loan", "low", "high"):
+                column = getattr(self, name)
+                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
         self.local[account] = k
+        self.ids[k] = account
         self.accounts.append(account)
         self._known.append(([], []))
-        if k == len(self.cash):
-            self.cash = np.concatenate([self.cash, np.zeros_like(self.cash)])
-            self.loan = np.concatenate([self.loan, np.zeros_like(self.loan)])
-            self.edge = np.concatenate([self.edge, np.ones_like(self.edge)])
         return k
 
     def screen(self, asset_prices: Floats, marks: Floats) -> Screening:
@@ -169,38 +227,41 @@ class Mirror:
         n = len(self.accounts)
         rows = self.positions.used
         what, owner = self.positions.what[:rows], self.positions.owner[:rows]
-        qty, entry = self.positions.data[:, :rows]
-        value = qty * (marks * self.unit_value)[what]
+        entry = self.positions.extra[:rows]
+        value = self.positions.value[:rows] * (marks * self.unit_value)[what]
         notional = np.abs(value)
-        slices = self._mmr[what] * notional[:, None] - self._cum[what]
-        maintenance = _sum_by(owner, slices.max(axis=1, initial=0.0), n)
-        equity = self.cash[:n] + _sum_by(owner, value - entry, n)
+        maintenance = _sum_by(owner, self.positions.apply(notional, self._brackets), n)
+        cash = self.cash[:n] + _sum_by(owner, value - entry, n)
         gross = np.abs(self.cash[:n]) + _sum_by(owner, notional + np.abs(entry), n)
-        cash_value = _haircut(equity, self._ratio[self.numeraire], self._offset[self.numeraire])
         maintenance += self.loan[:n] * self.loan_mmr
+        equity = cash
+        if not self._cash.is_identity:
+            pieces = self._cash
+            counted = (pieces.slopes[0] * cash[:, None] + pieces.offsets[0]).min(axis=1)
+            equity = np.where(cash > 0, counted, cash)
         rows = self.held.used
         what, owner = self.held.what[:rows], self.held.owner[:rows]
-        amount, loan = self.held.data[:, :rows] * asset_prices[what]
-        counted = np.where(
-            amount > 0,
-            (self._ratio[what] * amount[:, None] + self._offset[what]).min(axis=1, initial=np.inf),
-            amount,
-        )
-        equity = cash_value + _sum_by(owner, counted, n)
+        price = asset_prices[what]
+        amount, loan = self.held.value[:rows] * price, self.held.extra[:rows] * price
+        counted = self.held.apply(np.maximum(amount, 0.0), self._tiers)
+        equity = equity + _sum_by(owner, np.where(amount > 0, counted, amount), n)
         gross += _sum_by(owner, np.abs(amount), n)
         maintenance += _sum_by(owner, loan * self.loan_mmr, n)
-        return Screening(np.array(self.accounts, dtype=np.int64), equity, maintenance, gross)
+        return Screening(self.ids[:n], equity, maintenance, gross)
 
     def at_risk(
         self, asset_prices: Sequence[int], price_scales: Sequence[int], marks_micro: Sequence[int]
     ) -> list[int]:
-        """Accounts that may be at or below their edge, in the order of the mirror.  O(rows)."""
+        """Accounts that may have left the limits of their ratio, in the order of the mirror.
+
+        O(rows).
+        """
         n = len(self.accounts)
         if not n:
             return []
         prices = np.array([p / s for p, s in zip(asset_prices, price_scales, strict=True)])
         marks = np.array([mark / PPM for mark in marks_micro])
-        found = below(self.screen(prices, marks), self.edge[:n], self.slack)
+        found = outside(self.screen(prices, marks), self.low[:n], self.high[:n], self.slack)
         return [self.accounts[k] for k in found.tolist()]
 
     def adl_order(
@@ -213,13 +274,16 @@ class Mirror:
         """
         slot = self.slot[instrument]
         rows = np.nonzero(self.positions.what[: self.positions.used] == slot)[0]
-        qty, entry = self.positions.data[:, rows]
+        qty, entry = self.positions.value[rows], self.positions.extra[rows]
         value = qty * mark * self.unit_value[slot]
         profit = value - entry
         keep = (qty * sign > 0) & (profit > 0)
         rows, value, profit = rows[keep], value[keep], profit[keep]
         owner = self.positions.owner[rows]
-        maintenance = (self._mmr[slot] * np.abs(value)[:, None] - self._cum[slot]).max(axis=1)
+        notional = np.abs(value)
+        piece = self._brackets.find(np.full(len(rows), slot), notional)
+        rates, deductions = self._brackets.slopes[slot], self._brackets.offsets[slot]
+        maintenance = rates[piece] * notional + deductions[piece]
         wallet = self.cash[owner]
         equity = wallet + profit
         rank = profit / np.maximum(wallet, one_unit) * maintenance / np.maximum(equity, 1.0)
@@ -233,55 +297,33 @@ def _sum_by(owner: Ints, values: Floats, n: int) -> Floats:
     return np.bincount(owner, values, minlength=n).astype(np.float64, copy=False)
 
 
-def _haircut(value: Floats, ratio: Floats, offset: Floats) -> Floats:
-    """Collateral value of one asset for many holdings: min over tiers, debits in full."""
-    counted = (ratio * value[:, None] + offset).min(axis=1)
-    return np.where(value > 0, counted, value)
+def outside(screening: Screening, low: Floats, high: Floats, slack: float) -> Ints:
+    """Mirror indexes whose equity may not lie above ``low`` and at or below ``high`` maintenance.
 
-
-def below(screening: Screening, threshold: Floats | float, slack: float = ABSOLUTE_ERROR) -> Ints:
-    """Mirror indexes whose equity may be at or below ``threshold`` times maintenance.
-
-    ``slack`` (smallest units) covers the rounding of the exact calculation.
+    ``slack`` (smallest units) covers the rounding of the exact calculation.  Whoever has no
+    maintenance margin owes nothing and is outside only if ``high`` is bounded.
     """
+    equity, maintenance = screening.equity, screening.maintenance
     tolerance = RELATIVE_ERROR * screening.gross + slack
-    at_risk = (screening.maintenance > 0) | (screening.equity < tolerance)
-    under = screening.equity - threshold * screening.maintenance <= tolerance
-    return np.nonzero(at_risk & under)[0]
+    under = (maintenance > 0) & (equity - low * maintenance <= tolerance)
+    over = (high < UNBOUNDED) & (equity - high * maintenance > -tolerance)
+    return np.nonzero(under | over)[0]
 
 
-def _bracket_matrices(tables: Sequence[BracketTable]) -> tuple[Floats, Floats]:
-    """Rates and deductions, padded by repeating the last bracket."""
-    width = max((len(table.floors) for table in tables), default=1)
-    mmr, cum = np.zeros((len(tables), width)), np.zeros((len(tables), width))
-    for k, table in enumerate(tables):
-        rates = [*table.mmr_ppm, *[table.mmr_ppm[-1]] * (width - len(table.floors))]
-        deductions = [*table.cum_ppm, *[table.cum_ppm[-1]] * (width - len(table.floors))]
-        mmr[k] = [rate / PPM for rate in rates]
-        cum[k] = [deduction / PPM for deduction in deductions]
-    return mmr, cum
+def _bracket_pieces(table: BracketTable) -> list[tuple[float, float, float]]:
+    """Maintenance margin by notional."""
+    rows = zip(table.floors, table.mmr_ppm, table.cum_ppm, strict=True)
+    return [(float(floor), rate / PPM, -cum / PPM) for floor, rate, cum in rows]
 
 
-def _tier_matrices(
-    collateral: dict[int, CollateralTable], asset_count: int
-) -> tuple[Floats, Floats]:
-    """Slope and offset of each tier's affine piece; an asset that is no collateral has slope 0."""
-    pieces = {asset: _affine_pieces(table) for asset, table in collateral.items()}
-    width = max((len(p) for p in pieces.values()), default=1)
-    ratio, offset = np.zeros((asset_count, width)), np.zeros((asset_count, width))
-    for asset, tiers in pieces.items():
-        padded = [*tiers, *[tiers[-1]] * (width - len(tiers))]
-        ratio[asset] = [slope for slope, _ in padded]
-        offset[asset] = [constant for _, constant in padded]
-    return ratio, offset
-
-
-def _affine_pieces(table: CollateralTable) -> list[tuple[float, float]]:
-    """(slope, offset) of every tier, beyond the last bounded one included."""
+def _tier_pieces(table: CollateralTable | None) -> list[tuple[float, float, float]]:
+    """Collateral value by value; beyond the last bounded tier, and without a table, nothing."""
+    if table is None:
+        return [(0.0, 0.0, 0.0)]
     pieces, start, base = [], 0, 0.0
     for upto, ratio_ppm in (*table.tiers, (None, 0)):
         slope = ratio_ppm / PPM
-        pieces.append((slope, base - slope * start))
+        pieces.append((float(start), slope, base - slope * start))
         if upto is None:
             break
         base += slope * (upto - start)

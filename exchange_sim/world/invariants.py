@@ -267,7 +267,7 @@ def mirror_is_complete(w: World) -> Iterator[Violation]:
         for account in w.accounts:
             if account.venue != venue.id or account.mode == CASH or account.owner < 0:
                 continue
-            if account.id in named or account.id in w.dirty:
+            if account.id in named or account.id in w.dirty or account.liquidating:
                 continue
             equity, _, maintenance = requirements(w, account)
             if liquidatable(w, account, equity, maintenance):

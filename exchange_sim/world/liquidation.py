@@ -61,7 +61,7 @@ def enqueue(
 ) -> None:
     """Put an account under liquidation: no more orders of its own, and a place in the queue."""
     account = w.accounts[account_id]
-    account.liquidating = True
+    account.liquidating = w.dirty[account_id] = True
     venue.queue.append(account_id)
     instrument, asset = _cause(w, venue, account)
     w.out.append((31, account_id, equity, maintenance, ratio, instrument, asset))
@@ -141,6 +141,7 @@ def _end(
 ) -> bool:
     """The account leaves the queue and may trade again."""
     account.liquidating = False
+    w.dirty[account.id] = True
     venue.steps.pop(account.id, None)
     w.out.append((33, account.id, int(outcome), equity, maintenance))
     return True

@@ -1,7 +1,7 @@
 """After each mark update: which accounts crossed a band, and which are to be liquidated.
 
-A vector pass over the venue's mirror names the accounts that may be at risk; each of them is
-recomputed exactly in integers before anything happens to it.
+A vector pass over the venue's mirror names the accounts that may have left their band; each of them
+is recomputed exactly in integers before anything happens to it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,6 @@ def screen(w: World, venue: VenueState) -> None:
             _note_band(w, venue, account_id, equity, maintenance)
         if liquidatable(w, account, equity, maintenance):
             found.append((uni_mmr_ppm(equity, maintenance), account_id, equity, maintenance))
-    for account_id in list(venue.banded):
-        _leave_band(w, venue, account_id)
     found.sort(key=lambda row: (row[0], tie_key(row[1], w.seq)))
     for ratio, account_id, equity, maintenance in found:
         liquidation.enqueue(w, venue, account_id, equity, maintenance, ratio)
@@ -49,21 +47,7 @@ def _note_band(w: World, venue: VenueState, account_id: int, equity: int, mainte
     account = w.accounts[account_id]
     ratio = uni_mmr_ppm(equity, maintenance)
     band = int(margin_band(ratio, venue.spec.bands))
-    venue.seen_epoch[account_id] = venue.mark_epoch
     if band != account.band:
         account.band = band
+        w.dirty[account_id] = True
         w.out.append((30, account_id, band, ratio, equity, maintenance))
-        if band:
-            venue.banded[account_id] = True
-        else:
-            venue.banded.pop(account_id, None)
-            venue.seen_epoch.pop(account_id, None)
-
-
-def _leave_band(w: World, venue: VenueState, account_id: int) -> None:
-    """Accounts that the screening no longer names are free again."""
-    if venue.seen_epoch.get(account_id) != venue.mark_epoch:
-        account = w.accounts[account_id]
-        if not account.liquidating:
-            equity, _, maintenance = requirements(w, account)
-            _note_band(w, venue, account_id, equity, maintenance)
