@@ -95,7 +95,7 @@ def test_added_strategy_is_one_more_participant(requests) -> None:
     [
         ("--until tomorrow", "neither a UTC time nor a duration"),
         ("--until 20m", "outside the scenario, 2025-10-10T20:50:00Z to 2025-10-10T21:00:00Z"),
-        ("--until 0s", "outside the scenario"),
+        ("--until 0s", "nothing would happen"),
         ("--check all", "--check must be one of cheap, sampled, full"),
         ("--log-level loud", "--log-level must be one of"),
         ("--venue leading", "give --strategy too"),

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from exchange_sim.cli import seam
-from exchange_sim.cli.render import RunProgress, output, show_pairs
-from exchange_sim.errors import DeterminismMismatch, JournalCorrupt
+from exchange_sim.cli.render import RunProgress, output, show_pairs, show_table
+from exchange_sim.errors import DeterminismMismatch, JournalCorrupt, UsageError
 from exchange_sim.scenario import Scenario
-from exchange_sim.scenario.until import end_of
+from exchange_sim.scenario.until import end_of, instant_of
+from exchange_sim.units import format_utc
+
+if TYPE_CHECKING:
+    from exchange_sim.analysis.book_at import BookAt
+    from exchange_sim.analysis.replay import Replayed
+
+REPLAY_EPILOG = """[bold]Examples[/bold]
+
+exchange-sim replay runs/calm-1-0001
+
+exchange-sim replay runs/calm-1-0001 --at 20:50:12 --instrument leading:BTCUSDT
+"""
 
 RunArgument = Annotated[
     Path,
@@ -21,11 +34,19 @@ Until = Annotated[
     str, typer.Option(metavar="TIME", help="Stop at a UTC time, or after a duration such as 10m.")
 ]
 
+At = Annotated[
+    str, typer.Option(metavar="TIME", help="Show the books at a UTC time, or after a duration.")
+]
+InstrumentOption = Annotated[
+    str, typer.Option("--instrument", metavar="SYMBOL", help="Show this book, level by level.")
+]
+Depth = Annotated[int, typer.Option(min=1, max=10_000, help="Levels of each side.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command(name="verify")(verify_run)
-    app.command(name="replay")(replay_run)
+    app.command(name="replay", epilog=REPLAY_EPILOG)(replay_run)
     app.command(name="diff")(diff_runs)
 
 
@@ -44,19 +65,28 @@ def verify_run(run: RunArgument) -> None:
         raise typer.Exit(found.exit_code)
 
 
-def replay_run(run: RunArgument, until: Until = "") -> None:
-    """Feed the recorded commands to a new world and compare where it arrives."""
-    from exchange_sim.analysis.replay import replay
+def replay_run(
+    run: RunArgument,
+    until: Until = "",
+    at: At = "",
+    instrument: InstrumentOption = "",
+    depth: Depth = 10,
+) -> None:
+    """Feed the recorded commands to a new world and compare where it arrives.
+
+    With --at or --instrument it shows the books of that instant (without --at: of the end) instead.
+    """
     from exchange_sim.analysis.run_dir import journal_of
 
+    if until and at:
+        raise UsageError("--until and --at both say where to stop: give one of them")
     journal = journal_of(run)
-    progress = _progress(journal)
+    if at or instrument:
+        _show_books(journal, at or until, instrument, depth)
+        return
     until_ns = end_of(_scenario_of(journal), until) if until else None
-    with progress:
-        found = replay(
-            journal, seam.make_world, until_ns, progress=lambda seq, now: progress(now, seq)
-        )
-    rate = int(found.seq / max(1e-9, progress.wall_s))
+    found, wall_s = _replay(journal, until_ns)
+    rate = int(found.seq / max(1e-9, wall_s))
     show_pairs(
         "",
         {
@@ -74,6 +104,74 @@ def replay_run(run: RunArgument, until: Until = "") -> None:
         _say(f"BAD  {found.problem}")
         raise typer.Exit(JournalCorrupt.exit_code)
     _say("stopped before the end" if found.stopped_early else "equal to the recording")
+
+
+def _replay(journal: Path, until_ns: int | None) -> tuple[Replayed, float]:
+    """Replay with progress; also the wall seconds that it took."""
+    from exchange_sim.analysis.replay import replay
+
+    with _progress(journal) as progress:
+        found = replay(
+            journal, seam.make_world, until_ns, progress=lambda seq, now: progress(now, seq)
+        )
+    return found, progress.wall_s
+
+
+def _show_books(journal: Path, at: str, instrument: str, depth: int) -> None:
+    """Replay to an instant and show one book level by level, or the touch of all."""
+    from exchange_sim.analysis.book_at import book_at, instrument_of
+    from exchange_sim.world import World
+
+    scenario = _scenario_of(journal)
+    at_ns = instant_of(scenario, at, "--at") if at else scenario.end_ns
+    symbols = [item.name for item in scenario.instruments]
+    chosen = instrument_of(symbols, instrument) if instrument else -1
+    found, _ = _replay(journal, at_ns)
+    world = found.world
+    assert isinstance(world, World)
+    if chosen >= 0:
+        _show_ladder(book_at(world, chosen, depth), at_ns)
+    else:
+        _show_touches([book_at(world, k, 1) for k in range(len(world.instruments))], at_ns)
+    if found.problem:
+        _say(f"BAD  {found.problem}")
+        raise typer.Exit(JournalCorrupt.exit_code)
+
+
+def _show_ladder(book: BookAt, at_ns: int) -> None:
+    spread = "-" if book.spread_bp is None else f"{book.spread_bp:.2f} bp"
+    mark = "-" if book.mark is None else f"{book.mark:,.6f}".rstrip("0").rstrip(".")
+    show_pairs(
+        "",
+        {
+            "instrument": book.symbol,
+            "time": format_utc(at_ns, 9),
+            "after command": book.seq,
+            "last": f"{book.last:,}",
+            "mark": mark,
+            "spread": spread,
+            "resting orders": book.orders,
+        },
+    )
+    rows = []
+    for bid, ask in zip_longest(book.bids, book.asks):
+        left = (f"{bid.value:,.2f}", f"{bid.qty:,}", f"{bid.price:,}") if bid else ("", "", "")
+        right = (f"{ask.price:,}", f"{ask.qty:,}", f"{ask.value:,.2f}") if ask else ("", "", "")
+        rows.append((*left, *right))
+    columns = ("bids, total value", "quantity", "bid", "ask", "quantity", "asks, total value")
+    show_table("", columns, rows)
+
+
+def _show_touches(books: list[BookAt], at_ns: int) -> None:
+    _say(f"{format_utc(at_ns, 9)}, after command {books[0].seq:,}")
+    rows = []
+    for book in books:
+        bid = (f"{book.bids[0].qty:,}", f"{book.bids[0].price:,}") if book.bids else ("-", "-")
+        ask = (f"{book.asks[0].price:,}", f"{book.asks[0].qty:,}") if book.asks else ("-", "-")
+        spread = "-" if book.spread_bp is None else f"{book.spread_bp:.2f}"
+        rows.append((book.symbol, *bid, *ask, spread, f"{book.last:,}", book.orders))
+    columns = ("instrument", "quantity", "bid", "ask", "quantity", "spread, bp", "last", "orders")
+    show_table("", columns, rows)
 
 
 def diff_runs(first: RunArgument, second: RunArgument) -> None:
@@ -96,11 +194,7 @@ def _say(text: str) -> None:
 
 
 def _scenario_of(journal: Path) -> Scenario:
-    from exchange_sim.journal.reader import JournalReader
-
-    reader = JournalReader(journal)
-    reader.close()
-    return Scenario.from_json(reader.header.scenario_text)
+    return Scenario.from_json(seam.header_of(journal).scenario_text)
 
 
 def _progress(journal: Path) -> RunProgress:

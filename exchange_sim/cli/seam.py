@@ -143,6 +143,15 @@ def dollars(value: float) -> str:
     return f"${value:,.0f}"
 
 
+def header_of(journal: Path) -> JournalHeader:
+    """The header of a journal.  Raises ``JournalCorrupt`` and ``StorageError``."""
+    from exchange_sim.journal.reader import JournalReader
+
+    reader = JournalReader(journal)
+    reader.close()
+    return reader.header
+
+
 def make_world(header: JournalHeader) -> World:
     """The world that a journal's commands were applied to, at its first instant.
 
