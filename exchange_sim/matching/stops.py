@@ -45,16 +45,16 @@ class TriggerHeap:
     ``sign`` is 1 for those that wait for a rise, -1 for a fall.
     """
 
-    __slots__ = ("_entries", "_heap", "_sign")
+    __slots__ = ("_entries", "_sign", "heap")
 
     def __init__(self, sign: int, entries: dict[int, int]) -> None:
         self._sign = sign
         self._entries = entries
-        self._heap: list[Entry] = []
+        self.heap: list[Entry] = []
 
     def push(self, trigger: int, entry: int, order: Order) -> None:
         """Arm an order; entries of cancelled orders are swept when they may dominate."""
-        heap = self._heap
+        heap = self.heap
         if len(heap) > 2 * len(self._entries) + _COMPACT_MIN:
             live = [item for item in heap if self._entries.get(item[2].order_id) == item[1]]
             heap[:] = live
@@ -63,7 +63,7 @@ class TriggerHeap:
 
     def reached(self, price: int, into: list[tuple[int, Order]]) -> None:
         """Move every order whose trigger ``price`` has reached to the heap ``into``."""
-        heap, bar = self._heap, self._sign * price
+        heap, bar = self.heap, self._sign * price
         while heap and heap[0][0] <= bar:
             _, entry, order = heappop(heap)
             if self._entries.get(order.order_id) == entry:
@@ -71,15 +71,42 @@ class TriggerHeap:
 
 
 class _Source:
-    """The armed orders that watch one price, protected or not."""
+    """The armed orders that watch one price, ``marked`` the mark price, all protected or none."""
 
-    __slots__ = ("falling", "price", "rising", "trailing")
+    __slots__ = ("entries", "falling", "marked", "protected", "rising", "trailing", "used")
 
-    def __init__(self, entries: dict[int, int]) -> None:
-        self.price = 0
+    def __init__(self, entries: dict[int, int], marked: bool, protected: bool) -> None:
+        self.entries = entries
+        self.marked = marked
+        self.protected = protected
+        self.used = False
         self.rising = TriggerHeap(1, entries)
         self.falling = TriggerHeap(-1, entries)
-        self.trailing = TrailingStops(entries)
+        self.trailing: TrailingStops | None = None
+
+    def push(self, order: Order, entry: int, price: int) -> None:
+        """Arm an order at the current price."""
+        if order.order_type == TRAILING_STOP_MARKET:
+            if self.trailing is None:
+                self.trailing = TrailingStops(self.entries)
+            if price:
+                self.trailing.observe(price)
+            self.trailing.arm(order, entry, price)
+        elif rises(order):
+            self.rising.push(order.trigger, entry, order)
+        else:
+            self.falling.push(order.trigger, entry, order)
+
+    def reached(self, price: int, into: list[tuple[int, Order]]) -> None:
+        """Move every order that ``price`` has reached to the heap ``into``."""
+        heap = self.rising.heap
+        if heap and heap[0][0] <= price:
+            self.rising.reached(price, into)
+        heap = self.falling.heap
+        if heap and heap[0][0] <= -price:
+            self.falling.reached(price, into)
+        if self.trailing is not None:
+            self.trailing.reached(price, into)
 
 
 def rises(order: Order) -> bool:
@@ -97,6 +124,7 @@ class StopBook:
     """
 
     __slots__ = (
+        "_active",
         "_entries",
         "_held",
         "_next_entry",
@@ -114,7 +142,12 @@ class StopBook:
         self._next_entry = 0
         self._ready: list[tuple[int, Order]] = []
         self._held: list[tuple[int, Order]] = []
-        self._sources = tuple(_Source(self._entries) for _ in range(4))
+        self._sources = tuple(
+            _Source(self._entries, marked, protected)
+            for protected in (False, True)
+            for marked in (False, True)
+        )
+        self._active: list[_Source] = []
         self.last = 0
         self.mark = 0
         self.protect_ppm = 0
@@ -136,22 +169,14 @@ class StopBook:
         del self._entries[order.order_id]
 
     def _place(self, order: Order, entry: int) -> None:
-        source = self._source(order)
-        if order.order_type == TRAILING_STOP_MARKET:
-            price = self._price(order)
-            if price:
-                source.trailing.observe(price)
-            source.trailing.arm(order, entry, price)
-        elif rises(order):
-            source.rising.push(order.trigger, entry, order)
-        else:
-            source.falling.push(order.trigger, entry, order)
-
-    def _source(self, order: Order) -> _Source:
         flags = order.flags
-        return self._sources[
+        source = self._sources[
             (1 if flags & FLAG_MARK_TRIGGER else 0) + (2 if flags & FLAG_PRICE_PROTECT else 0)
         ]
+        if not source.used:
+            source.used = True
+            self._active.append(source)
+        source.push(order, entry, self._price(order))
 
     def _price(self, order: Order) -> int:
         return self.mark if order.flags & FLAG_MARK_TRIGGER else self.last
@@ -159,20 +184,22 @@ class StopBook:
     def observe_last(self, first: int, last: int) -> None:
         """The operation that just finished traded from ``first`` to ``last``."""
         self.last = last
-        for source in (self._sources[0], self._sources[2]):
-            source.trailing.observe(first)
-            source.trailing.observe(last)
+        for source in self._active:
+            if source.trailing is not None and not source.marked:
+                source.trailing.observe(first)
+                source.trailing.observe(last)
 
     def observe_mark(self, mark: int) -> None:
         """The mark price is now ``mark``."""
         self.mark = mark
-        for source in (self._sources[1], self._sources[3]):
-            source.trailing.observe(mark)
+        for source in self._active:
+            if source.trailing is not None and source.marked:
+                source.trailing.observe(mark)
 
     def protected(self) -> bool:
         """Whether last and mark price are too far apart for orders with price protection."""
         gap = abs(self.last - self.mark)
-        return bool(self.protect_ppm and self.mark and gap * PPM > self.protect_ppm * self.mark)
+        return gap * PPM > self.protect_ppm * self.mark > 0
 
     def next_ready(self, last: int) -> Order | None:
         """Disarm and return the first entered order whose condition holds now, else ``None``.
@@ -181,17 +208,15 @@ class StopBook:
         """
         self.last = last
         ready = self._ready
-        protected = self.protected()
+        protected = bool(self.protect_ppm) and self.protected()
         if self._held and not protected:
             for item in self._held:
                 heappush(ready, item)
             self._held.clear()
-        for index, source in enumerate(self._sources):
-            price = self.mark if index & 1 else self.last
-            if price and not (protected and index & 2):
-                source.rising.reached(price, ready)
-                source.falling.reached(price, ready)
-                source.trailing.reached(price, ready)
+        for source in self._active:
+            price = self.mark if source.marked else last
+            if price and not (protected and source.protected):
+                source.reached(price, ready)
         while ready:
             entry, order = heappop(ready)
             if self._entries.get(order.order_id) != entry:

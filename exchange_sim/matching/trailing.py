@@ -152,16 +152,14 @@ class TrailingStops:
     none, is no longer armed and is dropped when it is met.
     """
 
-    __slots__ = ("_buys", "_sells", "empty")
+    __slots__ = ("_buys", "_sells")
 
     def __init__(self, entries: dict[int, int]) -> None:
         self._sells = _Followers(entries)
         self._buys = _Followers(entries)
-        self.empty = True
 
     def arm(self, order: Order, entry: int, price: int) -> None:
         """Arm ``order``; its ``trigger`` is the activation price (0: active at once)."""
-        self.empty = False
         activation = order.trigger
         if order.side == SELL:
             self._sells.add(order, entry, activation or _NEVER, price or _NEVER)
@@ -170,12 +168,10 @@ class TrailingStops:
 
     def observe(self, price: int) -> None:
         """The watched price is now ``price``.  Call for every price, in order."""
-        if not self.empty:
-            self._sells.observe(price)
-            self._buys.observe(-price)
+        self._sells.observe(price)
+        self._buys.observe(-price)
 
     def reached(self, price: int, into: list[Ready]) -> None:
         """Move the orders that fire at ``price`` to the heap ``into``."""
-        if not self.empty:
-            self._sells.reached(price, into)
-            self._buys.reached(-price, into)
+        self._sells.reached(price, into)
+        self._buys.reached(-price, into)

@@ -262,8 +262,8 @@ def test_a_trade_does_not_look_through_armed_orders() -> None:
         market.arm(id, SELL, STOP_MARKET, trigger=1 + id % 50)
         market.arm(50_000 + id, BUY, STOP_MARKET, trigger=200 + id % 50)
     for source in market.engine.stops._sources:
-        source.rising._heap = CountingHeap(source.rising._heap)
-        source.falling._heap = CountingHeap(source.falling._heap)
+        source.rising.heap = CountingHeap(source.rising.heap)
+        source.falling.heap = CountingHeap(source.falling.heap)
     CountingHeap.reads = 0
     for price in range(90, 110):
         assert market.print(price) == []
