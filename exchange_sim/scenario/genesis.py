@@ -124,11 +124,14 @@ class Genesis:
 
     def _open_participant(self, item: ParticipantDef, name: str) -> None:
         owner = self.accounts.owner(name)
+        mode, lends = MODES[item.account], True
+        if mode == AccountMode.PORTFOLIO and not self.scenario.mechanisms.unified_account:
+            mode, lends = AccountMode.CROSS, False
         for venue in item.venues:
-            account = self.open(venue, owner, MODES[item.account], item.fee_tier)
+            account = self.open(venue, owner, mode, item.fee_tier)
             self.accounts.of[name, venue] = account
             holdings = item.capital_at.get(venue, item.capital)
-            loans = item.loans if venue == item.venues[0] else {}
+            loans = item.loans if lends and venue == item.venues[0] else {}
             for asset in sorted({*holdings, *loans}, key=lambda a: (a in loans, a)):
                 held = self.names.amount(asset, holdings.get(asset, Decimal(0)))
                 owed = self.names.amount(asset, loans.get(asset, Decimal(0)))

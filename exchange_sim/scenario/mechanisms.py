@@ -19,7 +19,9 @@ class Mechanisms:
 
     macro_shock: bool = _switch("The exogenous news and the selling that it causes.")
     mm_withdrawal: bool = _switch("Market makers' withdrawal policies.")
-    unified_account: bool = _switch("Unified margin accounts; off: the same accounts hold cash.")
+    unified_account: bool = _switch(
+        "Unified margin accounts; off: futures accounts with the same holdings, no margin loans."
+    )
     collateral_sale: bool = _switch("Liquidations sell collateral assets through their books.")
     adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
     dip_buyers: bool = _switch("Patient capital that buys after a fall.")
