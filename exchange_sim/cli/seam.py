@@ -127,7 +127,7 @@ def shown_totals(summary: RunSummary) -> dict[str, Any]:
     totals = summary.totals
     return {
         "volume": dollars(totals.volume_usd),
-        "liquidations": f"{totals.liquidations:,} of {totals.liquidated_accounts:,} accounts,"
+        "liquidations": f"{totals.liquidations:,} in {totals.liquidated_accounts:,} accounts,"
         f" {dollars(totals.liquidated_usd)} through the books, {totals.bankrupt:,} bankrupt",
         "ADL": f"{totals.adl:,} times, {dollars(totals.adl_usd)}",
         "insurance": f"{dollars(totals.insurance_usd)} paid,"
