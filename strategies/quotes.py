@@ -26,6 +26,8 @@ _CAPACITY_GROWTH: Final = 1.01
 _CAPACITY_MIN: Final = 0.02
 """A refusal cuts the sizes of its side; they grow back a little at each wake-up."""
 _PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
+_PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
+"""Later states are ends, but for the first state of all, which has the highest number."""
 
 
 class QuoteSide:
@@ -66,20 +68,25 @@ class QuoteSide:
     def collect(self, now_ns: int) -> bool:
         """Take in what happened since the last call; True when an order traded or ended."""
         changed = waiting = refused = False
-        for level, order in enumerate(self.orders):
+        orders, seen = self.orders, self._filled
+        for level, order in enumerate(orders):
             if order is None:
                 continue
             if order.reject_code:
                 order.reject_code = 0
                 refused = True
-            if order.filled_lots != self._filled[level]:
-                self.missing[level] += order.filled_lots - self._filled[level]
-                self._filled[level] = order.filled_lots
+            filled = order.filled_lots
+            if filled != seen[level]:
+                self.missing[level] += filled - seen[level]
+                seen[level] = filled
                 changed = self.is_short = True
-            if not order.is_open:
-                self.orders[level] = None
+            status = order.status_code
+            if status == _PENDING_NEW:
+                waiting = True
+            elif status > _PARTIALLY_FILLED:
+                orders[level] = None
                 changed = True
-            elif order.pending_replace or order.status_code == _PENDING_NEW:
+            elif order.pending_replace:
                 waiting = True
         if refused:
             self._refused_ns = now_ns
@@ -110,21 +117,32 @@ class QuoteSide:
         quoted.
         """
         sent = 0
-        owner, orders, missing = self.owner, self.orders, self.missing
+        orders, missing, capacity = self.orders, self.missing, self.capacity
         paused = now_ns < self._refused_ns + _PAUSE_NS
         for level, price in enumerate(prices):
-            size = sizes[level]
-            missing[level] = min(missing[level], size)
-            lots = int(size * self.capacity - missing[level])
+            size, lack = sizes[level], missing[level]
+            if lack > size:
+                lack = missing[level] = size
+            lots = int(size * capacity - lack)
             order = orders[level]
-            if order is not None:
-                sent += self._change(order, price, lots, tolerances[level], min_lots, paused)
-            elif lots >= min_lots and price > 0 and not paused:
-                orders[level] = owner.submit(
-                    self.market, self.side, lots, price, LIMIT, GTX, FLAG_SLIDE, stp_mode=_STP
-                )
-                self._filled[level] = 0
-                sent += 1
+            if order is None:
+                if lots >= min_lots and price > 0 and not paused:
+                    orders[level] = self.owner.submit(
+                        self.market, self.side, lots, price, LIMIT, GTX, FLAG_SLIDE, stp_mode=_STP
+                    )
+                    self._filled[level] = 0
+                    sent += 1
+                continue
+            tolerance, leaves = tolerances[level], order.leaves_lots
+            # most levels are as they should be: seen here, without a call (0.2 us of 0.5)
+            if (
+                -tolerance <= order.price_ticks - price <= tolerance
+                and -SIZE_TOLERANCE * lots <= leaves - lots <= SIZE_TOLERANCE * lots
+                and lots >= min_lots
+                and price > 0
+            ):
+                continue
+            sent += self._change(order, price, lots, tolerance, min_lots, paused)
         if sent:
             self._sent_ns = now_ns
         return sent
