@@ -18,7 +18,13 @@ from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
 from exchange_sim.sim.desk import Names
 from exchange_sim.sim.exchange import Exchange
-from exchange_sim.sim.host import POLICIES, FaultReport, Host, graceful_interrupt
+from exchange_sim.sim.host import (
+    POLICIES,
+    FaultReport,
+    Host,
+    graceful_interrupt,
+    rare_collections,
+)
 from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.links import Latency, Link
 from exchange_sim.sim.outages import Outage, Outages
@@ -322,7 +328,11 @@ class Run:
         second one at once.  Any error closes journal and log as they are and is raised again.
         """
         try:
-            with graceful_interrupt(self.interrupt), self.host.watch(self._hang_limit_s):
+            with (
+                graceful_interrupt(self.interrupt),
+                rare_collections(),
+                self.host.watch(self._hang_limit_s),
+            ):
                 self.start()
                 self._advance(until_ns, progress)
                 if not self.interrupted:
