@@ -11,9 +11,9 @@ costs one bisection of the keys.
 Measured (``benchmarks/bench_queue.py``, a shared core): opening or closing a level near the touch
 costs 254 ns with the key list and 1,025 ns with ``SortedDict``; a queue step among 10,000 orders
 costs 171 ns with this list, 173 ns with ``OrderedDict``, 137 ns with links inside the orders and
-1,047 ns with a plain dict.  The list won over links in the whole book: appending is one call in C,
-a sweep keeps its head in a local variable, and orders need no slots for it.  Levels that close are
-used again, which saves 15 % in a crash.
+1,047 ns with a plain dict.  The list is preferred to links because orders need no slots for it, and
+because in ``match`` its head is a local variable.  Levels that close are used again, which saves
+15 % in a crash.
 """
 
 from __future__ import annotations
@@ -75,22 +75,20 @@ class OrderBook:
         order.level = level
         level.queue.append(order)
         level.total += leaves
-        if 0 < order.display < leaves:
-            order.shown = order.display
-            level.hidden += leaves - order.display
-        else:
-            order.shown = leaves
+        order.shown = leaves
+        display = order.display
+        if display and display < leaves:
+            order.shown = display
+            level.hidden += leaves - display
 
     def _open_level(self, side: int, price: int) -> Level:
         if side == BUY:
             keys, key, levels = self._bid_keys, price, self._bids
         else:
             keys, key, levels = self._ask_keys, -price, self._asks
-        if self._closed:
-            level = self._closed.pop()
-            level.reopen(key, price)
-        else:
-            level = Level(key, price)
+        level = self._closed.pop() if self._closed else Level()
+        level.key = key
+        level.price = price
         levels[key] = level
         if not keys or key > keys[-1]:
             keys.append(key)
@@ -201,7 +199,14 @@ class OrderBook:
                 if head > _SLACK and head + head > len(queue):
                     level.compact()
             else:
-                self._close_level(1 - taker.side, level)
+                keys.pop()
+                del levels[key]
+                level.close()
+                self._closed.append(level)
+        if taker.side == BUY:
+            self.best_ask = -keys[-1] if keys else 0
+        else:
+            self.best_bid = keys[-1] if keys else 0
         taker.leaves = leaves
         if last:
             self.last_price = last
@@ -286,23 +291,26 @@ class OrderBook:
 
     def _levels(self, side: int, limit: int = 0) -> Iterator[Level]:
         """The levels of a side, best first, up to ``limit`` inclusive (0: all)."""
-        if side == BUY:
-            keys, levels, floor = self._bid_keys, self._bids, limit
-        else:
-            keys, levels, floor = self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
+        keys, levels, floor = self._side(side, limit)
         for key in reversed(keys):
             if key < floor:
                 return
             yield levels[key]
 
+    def _side(self, side: int, limit: int) -> tuple[list[int], dict[int, Level], int]:
+        """Keys and levels of a side, and the worst key up to ``limit`` inclusive (0: any)."""
+        if side == BUY:
+            return self._bid_keys, self._bids, limit
+        return self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
+
     def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
-        """``(price, shown lots)`` of the best ``n`` levels of ``side`` (0: all), best first."""
-        rows: list[tuple[int, int]] = []
-        for level in self._levels(side):
-            rows.append((level.price, level.total - level.hidden))
-            if len(rows) == n:
-                break
-        return rows
+        """``(price, shown lots)`` of the best ``n`` levels of ``side`` (0: all), best first.
+
+        Published ten times a second for every book: 20 levels in 2 us, with a generator 7 us.
+        """
+        keys, levels, _ = self._side(side, 0)
+        best = keys[: -n - 1 : -1] if n else keys[::-1]
+        return [((level := levels[key]).price, level.total - level.hidden) for key in best]
 
     def quantity_within(self, side: int, limit: int) -> int:
         """Shown lots resting on ``side`` at ``limit`` or better.  O(levels within)."""
@@ -315,7 +323,11 @@ class OrderBook:
         trades; ``limit`` 0 means no limit.  O(levels taken).
         """
         left, notional = qty, 0
-        for level in self._levels(side, limit):
+        keys, levels, floor = self._side(side, limit)
+        for key in reversed(keys):
+            if key < floor:
+                break
+            level = levels[key]
             lots = min(left, level.total)
             notional += lots * level.price
             left -= lots
@@ -323,9 +335,12 @@ class OrderBook:
                 break
         return qty - left, notional
 
-    def totals(self, side: int, limit: int = 0) -> Iterator[tuple[int, int]]:
+    def totals(self, side: int, limit: int = 0) -> list[tuple[int, int]]:
         """``(price, open lots with the hidden ones)`` per level, best first, up to ``limit``."""
-        return ((level.price, level.total) for level in self._levels(side, limit))
+        keys, levels, floor = self._side(side, limit)
+        best = keys[bisect_left(keys, floor) :]
+        best.reverse()
+        return [((level := levels[key]).price, level.total) for key in best]
 
     def total(self, side: int) -> int:
         """All open lots of a side, hidden ones included.  O(levels)."""

@@ -19,9 +19,9 @@ class Level:
 
     __slots__ = ("dead", "ghosts", "head", "hidden", "key", "price", "queue", "total")
 
-    def __init__(self, key: int, price: int) -> None:
-        self.key = key
-        self.price = price
+    def __init__(self) -> None:
+        self.key = 0
+        self.price = 0
         self.queue: list[Order] = []
         self.ghosts: dict[int, int] = {}
         self.head = 0
@@ -29,15 +29,10 @@ class Level:
         self.total = 0
         self.hidden = 0
 
-    def reopen(self, key: int, price: int) -> None:
-        """Start again, empty, at another price."""
-        self.key = key
-        self.price = price
-        self.head = self.dead = self.total = self.hidden = 0
-
     def close(self) -> None:
-        """Forget the cells of a level without living orders."""
+        """Forget everything, to be used again at another price."""
         self.queue.clear()
+        self.head = self.dead = self.total = self.hidden = 0
         if self.ghosts:
             self.ghosts = {}
 
