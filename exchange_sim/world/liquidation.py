@@ -86,22 +86,22 @@ def _cause(w: World, venue: VenueState, account: Account) -> tuple[int, int]:
 
 
 def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
-    """One slot of the engine: budgets are renewed and every queued account may act once, in
-    order.
+    """One slot of the engine: budgets are renewed and every queued account may act once, in order.
+
+    The takeover account gets what the queue leaves of the budgets.
     """
     venue = known_venue(w, c)
     if venue is None:
         return
     for instrument in (*venue.perps, *venue.spots):
         venue.budget[instrument] = w.specs[instrument].liquidation_slice or INT64_MAX
+    for _ in range(len(venue.queue)):
+        account_id = venue.queue.popleft()
+        if not _work(w, venue, w.accounts[account_id]):
+            venue.queue.append(account_id)
     if venue.takeover_busy:
         _act(w, venue, w.accounts[venue.takeover], 0, 0)
         takeover.sweep(w, venue)
-    for _ in range(len(venue.queue)):
-        account_id = venue.queue.popleft()
-        account = w.accounts[account_id]
-        if _blocked(venue, account) or not _work(w, venue, account):
-            venue.queue.append(account_id)
 
 
 def _blocked(venue: VenueState, account: Account) -> bool:
@@ -112,7 +112,15 @@ def _blocked(venue: VenueState, account: Account) -> bool:
 
 
 def _work(w: World, venue: VenueState, account: Account) -> bool:
-    """One slot of one account's liquidation; True when it has ended."""
+    """One slot of one account's liquidation; True when it has ended.
+
+    An account that finds no budget is still judged, once after every mark update: recovering and
+    being taken over need none.
+    """
+    blocked = _blocked(venue, account)
+    if blocked and venue.judged.get(account.id) == venue.mark_epoch:
+        return False
+    venue.judged[account.id] = venue.mark_epoch
     if account.orders:
         count = len(account.orders)
         for order in list(account.orders.values()):
@@ -121,12 +129,14 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
     equity, _, maintenance = requirements(w, account)
     if account.mode == CROSS and equity >= maintenance and equity > 0:
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)
-    steps = venue.steps[account.id] = venue.steps.get(account.id, 0) + 1
     worth = equity if equity > 0 else net_worth(w, account)
+    steps = venue.steps[account.id] = venue.steps.get(account.id, 0) + (not blocked)
     if worth <= 0 or steps > LIQUIDATION_STEPS_MAX:
         takeover.resolve_bankrupt(w, venue, account, worth)
         outcome = LiquidationOutcome.BANKRUPT if worth < 0 else LiquidationOutcome.TAKEN_OVER
         return _end(w, venue, account, outcome, worth, maintenance)
+    if blocked:
+        return False
     _act(w, venue, account, equity, maintenance)
     equity, _, maintenance = requirements(w, account)
     if not account.loans and not any(p.qty for p in account.positions.values()):
@@ -143,6 +153,7 @@ def _end(
     account.liquidating = False
     w.dirty[account.id] = True
     venue.steps.pop(account.id, None)
+    venue.judged.pop(account.id, None)
     w.out.append((33, account.id, int(outcome), equity, maintenance))
     return True
 

@@ -24,7 +24,8 @@ class VenueState:
 
     ``queue`` holds the ids of accounts under liquidation in the order in which they are served;
     ``budget[instrument]`` is what the liquidation engine may still send in the current slot.
-    ``gtd`` is a heap of ``(expire_ns, order id, account, client order id)``.
+    ``steps`` counts the slots in which an account acted, ``judged`` is the mark update at which it
+    was last looked at.  ``gtd`` is a heap of ``(expire_ns, order id, account, client order id)``.
     """
 
     def __init__(self, spec: VenueSpec, config: WorldConfig, world: World) -> None:
@@ -49,6 +50,7 @@ class VenueState:
         self.last_interest_ns = config.start_ns
         self.queue: deque[int] = deque()
         self.steps: dict[int, int] = {}
+        self.judged: dict[int, int] = {}
         self.budget: dict[int, int] = {}
         self.transfers_enabled = True
         self.mark_epoch = 0

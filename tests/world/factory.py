@@ -13,7 +13,7 @@ import attrs
 
 from exchange_sim.matching.filters import Filters
 from exchange_sim.messages.registry import EVENTS, Message, decode_event
-from exchange_sim.model.account import CASH
+from exchange_sim.model.account import CASH, CROSS
 from exchange_sim.model.enums import GTC, IOC, LIMIT, MARKET, InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
@@ -207,3 +207,46 @@ def evolve_venue(config: WorldConfig, **changes: Any) -> WorldConfig:
     """The same world with other settings of the first venue."""
     first, *rest = config.venues
     return attrs.evolve(config, venues=(attrs.evolve(first, **changes), *rest))
+
+
+class Street(Desk):
+    """A desk with a house that makes the price of BTC, spot and perpetual, on the first venue."""
+
+    def __init__(
+        self, config: WorldConfig | None = None, check: bool = True, **tables: Any
+    ) -> None:
+        super().__init__(config, check, **tables)
+        self.cash = self.account(usdt=10**12, btc=10**12, usde=10**12)
+        self.house = self.account(CROSS, usdt=10**12)
+        self.partner = self.account(CROSS, usdt=10**12)
+
+    def move(self, price: int, bids: int = 0, asks: int = 0, gap: int = 1) -> list[Event]:
+        """Trade at ``price`` everywhere, quote the perpetual around it, and let the mark follow.
+
+        ``bids`` and ``asks`` are lots; the spot book is quoted at ``price`` alone.
+        """
+        for account in (self.cash, self.house):
+            self.do(4, account, -1, -1)
+        self.trade_at(SPOT, price, self.cash, self.cash)
+        self.trade_at(PERP, price, self.house, self.partner)
+        if bids:
+            self.limit(self.house, PERP, 0, price - gap, bids)
+        if asks:
+            self.limit(self.house, PERP, 1, price + gap, asks)
+        return [event for _ in range(4) for event in self.marks()]
+
+    def victim(self, mode: int, lots: int, price: int = PRICE, **units: int) -> int:
+        """An account with ``lots`` of the BTC perpetual (negative: short) since ``price``."""
+        account = self.account(mode, **units)
+        sides = (account, self.house) if lots > 0 else (self.house, account)
+        self.pair(*sides, PERP, price, abs(lots))
+        return account
+
+    def drain(self, slots: int = 50) -> list[Event]:
+        """Let the liquidation engine work until its queue is empty, at most ``slots`` times."""
+        events: list[Event] = []
+        for _ in range(slots):
+            if not self.w.liquidation_pending(0):
+                break
+            events += self.tick()
+        return events
