@@ -235,10 +235,27 @@ def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
         inst = w.instruments[instrument]
         limit = _collar(w, instrument, SELL)
         unit = limit * inst.unit_value
-        qty = min(lots, venue.budget[instrument] // unit, -(-owed // unit) + 1)
+        qty = min(lots, venue.budget[instrument] // unit, _lots_for(w, inst, account, owed, limit))
         if qty <= 0:
             continue
         owed -= _send(w, venue, account, inst, SELL, limit, qty, LiquidationAction.SELL_ASSET)
+
+
+def _lots_for(w: World, inst: Instrument, account: Account, owed: int, limit: int) -> int:
+    """Lots whose sale raises ``owed`` after the fee: at the bids down to ``limit``, then at it.
+
+    O(levels taken).
+    """
+    owed = -(-owed * PPM // (PPM - account.taker_ppm)) + 1
+    lots = 0
+    for price, resting in w.engines[inst.id].book.totals(BUY, limit):
+        unit = price * inst.unit_value
+        taken = min(resting, -(-owed // unit))
+        lots += taken
+        owed -= taken * unit
+        if owed <= 0:
+            return lots
+    return lots - -owed // (limit * inst.unit_value)
 
 
 def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:
