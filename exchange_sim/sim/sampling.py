@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from exchange_sim.marketdata.feed import Feed
@@ -21,7 +21,7 @@ class SampledBook(Protocol):
     best_bid: int
     best_ask: int
 
-    def totals(self, side: int, limit: int = 0) -> Iterator[tuple[int, int]]:
+    def totals(self, side: int, limit: int = 0) -> Sequence[tuple[int, int]]:
         """``(ticks, lots)`` per level, best first, up to ``limit``."""
 
 
@@ -61,8 +61,8 @@ class BookSampler:
                 twice_mid = bid + ask if bid and ask else 2 * (bid or ask)
                 low = twice_mid * (100 - REACH_PERCENT) // 200
                 high = -(-twice_mid * (100 + REACH_PERCENT) // 200)
-                bids = list(book.totals(BUY, low)) if bid else []
-                asks = list(book.totals(SELL, high)) if ask else []
+                bids = book.totals(BUY, low) if bid else []
+                asks = book.totals(SELL, high) if ask else []
                 sink.sample(now, i, bid, ask, bids, asks)
             else:
                 sink.repeat(now, i)
