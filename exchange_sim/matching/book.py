@@ -379,23 +379,7 @@ class OrderBook:
             if keys != sorted(levels) or best != (keys[-1] if keys else 0):
                 raise InvariantViolation(f"keys of side {side} are not its levels", "BOOK-2")
             for key in keys:
-                self._check_level(side, key, levels[key])
-
-    @staticmethod
-    def _check_level(side: int, key: int, level: Level) -> None:
-        orders = list(level)
-        problem = ""
-        if not orders or len(orders) != len(level):
-            problem = f"{len(orders)} living orders, {len(level)} counted"
-        if level.total != sum(order.leaves for order in orders):
-            problem = f"total {level.total} is not the sum of its orders"
-        if level.total - level.hidden != sum(order.shown for order in orders):
-            problem = f"shown {level.total - level.hidden} is not the sum of its orders"
-        for order in orders:
-            cap = order.display or order.leaves
-            if order.leaves <= 0 or not 0 < order.shown <= min(cap, order.leaves):
-                problem = f"order {order.order_id} shows {order.shown} of {order.leaves}"
-            if order.side != side or abs(key) != order.price or level.price != order.price:
-                problem = f"order {order.order_id} stands in the wrong place"
-        if problem:
-            raise InvariantViolation(f"level {level.price} of side {side}: {problem}", "BOOK-2")
+                level = levels[key]
+                if problem := level.problem(side, key):
+                    place = f"level {level.price} of side {side}"
+                    raise InvariantViolation(f"{place}: {problem}", "BOOK-2")

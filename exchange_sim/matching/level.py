@@ -69,6 +69,23 @@ class Level:
         self.ghosts = {}
         self.head = self.dead = 0
 
+    def problem(self, side: int, key: int) -> str:
+        """What is wrong with this level as the one of ``key`` on ``side``; empty if nothing is."""
+        orders, shown = list(self), self.total - self.hidden
+        for order in orders:
+            cap = min(order.display or order.leaves, order.leaves)
+            if order.leaves <= 0 or not 0 < order.shown <= cap:
+                return f"order {order.order_id} shows {order.shown} of {order.leaves}"
+            if order.side != side or abs(key) != order.price or self.price != order.price:
+                return f"order {order.order_id} stands in the wrong place"
+        if not orders or len(orders) != len(self):
+            return f"{len(orders)} living orders, {len(self)} counted"
+        if self.total != sum(order.leaves for order in orders):
+            return f"total {self.total} is not the sum of its orders"
+        if shown != sum(order.shown for order in orders):
+            return f"shown {shown} is not the sum of its orders"
+        return ""
+
 
 def _is_ghost(ghosts: dict[int, int], order: Order) -> bool:
     left = ghosts.pop(order.order_id, 0)
