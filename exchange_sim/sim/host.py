@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -45,6 +46,8 @@ REPORTS_MAX: Final = 1_000
 YOUNG_OBJECTS_MAX: Final = 50_000
 """New objects after which the garbage collector looks at them; 700 by default."""
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_SHIPPED = tuple(str(Path(_PACKAGE) / name) for name in ("participants", "_bundled"))
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
 
 
 class StrategyHung(BaseException):
@@ -69,11 +72,15 @@ class FaultReport:
 
 
 def locate(fault: BaseException) -> str:
-    """``file:line`` of the innermost frame outside this package, or of the innermost frame."""
+    """``file:line`` in the strategy: the innermost frame outside this package and all libraries.
+
+    Where there is none, the innermost frame of a shipped strategy, then of a library.
+    """
     frames = traceback.extract_tb(fault.__traceback__)
     outside = [f for f in frames if not f.filename.startswith((_PACKAGE, "<"))]
-    shipped = [f for f in frames if f"{_PACKAGE}/participants" in f.filename]
-    chosen = outside or shipped or list(frames)
+    own = [f for f in outside if not f.filename.startswith(_LIBRARIES)]
+    shipped = [f for f in frames if f.filename.startswith(_SHIPPED)]
+    chosen = own or shipped or outside or list(frames)
     if not chosen:
         return "?"
     return f"{chosen[-1].filename}:{chosen[-1].lineno}"
@@ -138,7 +145,8 @@ class Host:
         One repeating timer looks whether the same call is still running: arming a timer per call
         would cost 0.4 us each.  Works in the main thread only, where Python delivers signals.
         """
-        if limit_s <= 0 or threading.current_thread() is not threading.main_thread():
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if limit_s <= 0 or not in_main_thread or not hasattr(signal, "setitimer"):
             yield
             return
         seen = [-1, 0]
