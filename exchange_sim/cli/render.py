@@ -16,8 +16,9 @@ from rich.table import Table
 from exchange_sim.errors import ExchangeSimError, ScenarioError
 from exchange_sim.units import NANOS_PER_S, format_duration, format_utc
 
-output: Final = Console(width=None if sys.stdout.isatty() else 120)
-errors: Final = Console(stderr=True)
+# Without emoji: rich would read the line number in "bot.py:100: ..." as the picture of that name.
+output: Final = Console(width=None if sys.stdout.isatty() else 120, emoji=False)
+errors: Final = Console(stderr=True, emoji=False)
 
 PLAIN_LINE_EVERY_S: Final = 5.0
 """Wall seconds between progress lines when standard error is not a terminal."""

@@ -72,6 +72,10 @@ Check = Annotated[
 LogLevel = Annotated[
     str, typer.Option(metavar="|".join(LOG_LEVELS), help="Least level of the narrative.")
 ]
+HangLimit = Annotated[
+    float,
+    typer.Option(metavar="SECONDS", min=0, help="Longest wall time of a callback; 0: any."),
+]
 NoLog = Annotated[bool, typer.Option("--no-log", help="Write nothing; show the result only.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
@@ -95,6 +99,7 @@ def run(
     param: Param = None,
     check: Check = None,
     log_level: LogLevel = "info",
+    hang_limit: HangLimit = 30.0,
     no_log: NoLog = False,
     quiet: Quiet = False,
 ) -> None:
@@ -110,6 +115,7 @@ def run(
         out=None if no_log else out,
         until_ns=end_of(loaded, until),
         log_level=log_level,
+        hang_limit_s=hang_limit,
         options=seam.options_text(overrides or [], without or [], addition),
     )
     progress = RunProgress(loaded.start_ns, request.until_ns, quiet=quiet)

@@ -40,6 +40,7 @@ class Request:
     out: Path | None
     until_ns: int
     log_level: str
+    hang_limit_s: float
     options: tuple[str, ...]
     """The options that changed the scenario, for the manifest."""
 
@@ -88,6 +89,7 @@ def execute(request: Request, progress: RunProgress) -> Finished:
         out=request.out,
         until_ns=request.until_ns,
         log_level=request.log_level,
+        hang_limit_s=request.hang_limit_s,
         options=request.options,
     )
     result = run.execute(progress, None if request.out is None else summary_of)

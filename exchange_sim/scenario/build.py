@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import attrs
 
-from exchange_sim.errors import Problem, ScenarioError
+from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.scenario.expand_params import expand
@@ -20,6 +20,7 @@ from exchange_sim.scenario.recording import AccountNames, Recording, account_nam
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import VenueDef
 from exchange_sim.scenario.world_config import world_config
+from exchange_sim.sim.host import locate
 from exchange_sim.sim.kernel import SYSTEM
 from exchange_sim.sim.links import Latency
 from exchange_sim.sim.outages import Outage
@@ -37,6 +38,9 @@ OUTAGES: Final = {
 """Kinds of outage in a scenario, and what the shell calls them."""
 API_ERROR_SHARE: Final = 0.5
 """Share of commands that a failing API refuses."""
+
+HANG_LIMIT_S: Final = 30.0
+"""Wall seconds after which a callback counts as hung; honest ones take microseconds."""
 
 Progress = Callable[[int, int], None]
 
@@ -106,13 +110,15 @@ def build_run(
     options: tuple[str, ...] = (),
     console: Any = None,
     tables: bool = True,
+    hang_limit_s: float = HANG_LIMIT_S,
 ) -> BuiltRun:
     """Make everything that the scenario describes.
 
     ``out`` is the parent of the run directory; None writes nothing and keeps the digests.
-    ``log_level`` is the least level of the narrative; it changes nothing else.  Raises
-    ``ScenarioError`` with every problem of parameters and strategies, and ``StorageError``; no
-    directory is left behind then.
+    ``log_level`` is the least level of the narrative; it changes nothing else.  A callback that has
+    not returned after ``hang_limit_s`` wall seconds (0: never) is a fault of its strategy.  Raises
+    ``ScenarioError`` with every problem of parameters and strategies, ``StrategyFault`` when a
+    constructor raises, and ``StorageError``; no directory is left behind then.
     """
     classes = _strategies(scenario)
     world = watched_world(scenario)
@@ -122,7 +128,7 @@ def build_run(
     try:
         recording.open(tables)
         end_ns = scenario.end_ns if until_ns is None else until_ns
-        built = _assemble(scenario, world, recording, classes, end_ns)
+        built = _assemble(scenario, world, recording, classes, end_ns, hang_limit_s)
         recording.narrate_to(built.account_names(), log_level, console)
     except BaseException:
         recording.discard()
@@ -146,6 +152,7 @@ def _assemble(
     recording: Recording,
     classes: dict[str, tuple[type[Any], dict[str, Any]]],
     until_ns: int,
+    hang_limit_s: float,
 ) -> BuiltRun:
     """Opening state first, then the shell around it."""
     run = Run(
@@ -156,6 +163,7 @@ def _assemble(
         log=_LogPort(recording.log),
         book_sink=recording.books,
         narrator=lambda *said: recording.narrator(*said) if recording.narrator else None,
+        hang_limit_s=hang_limit_s,
     )
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
@@ -224,7 +232,11 @@ def _add(
     cls, params = made
     link = item.link
     for name in instance_names(item):
-        strategy = cls(build_params(cls, params))
+        try:
+            strategy = cls(build_params(cls, params))
+        except Exception as fault:
+            message = f"strategy {name!r} failed in __init__: {type(fault).__name__}: {fault}"
+            raise StrategyFault(f"{locate(fault)}: {message}") from fault
         run.add_strategy(
             name,
             strategy,
