@@ -1,0 +1,110 @@
+"""The vector screening misses nobody whom the exact margin liquidates or moves to another band."""
+
+from __future__ import annotations
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exchange_sim.model.account import CROSS, PORTFOLIO, Position
+from exchange_sim.risk.brackets import BracketTable
+from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
+from exchange_sim.world import World
+from exchange_sim.world.margin import liquidatable, requirements
+from exchange_sim.world.venue import refresh_mirror
+from tests.world.factory import ETH_PERP, PERP, evolve_venue, make_config
+
+BIG = 10**15
+AMOUNTS = st.one_of(st.just(0), st.integers(0, 5_000), st.integers(0, BIG))
+TIERS = CollateralTable(((10**4, 950_000), (10**9, 700_000), (10**12, 100_000)))
+DEEP = BracketTable(
+    floors=(0, 10**5, 10**8, 10**11, 10**13),
+    mmr_ppm=(4_000, 6_500, 10_000, 50_000, 250_000),
+    leverage=(125, 100, 50, 10, 2),
+)
+ACCOUNT = st.fixed_dictionaries(
+    {
+        "mode": st.sampled_from([PORTFOLIO, CROSS]),
+        "wallet": st.tuples(AMOUNTS, AMOUNTS, AMOUNTS, AMOUNTS),
+        "loans": st.dictionaries(st.integers(0, 2), st.integers(1, 10**12), max_size=2),
+        "lots": st.tuples(st.integers(-(10**10), 10**10), st.integers(-100, 100)),
+        "entry": st.tuples(st.integers(1, 3_000), st.integers(1, 3_000)),
+        "band": st.integers(0, 2),
+        "nudge": st.integers(-300, 300),
+    }
+)
+
+
+def make_world(marks, prices) -> World:
+    """A venue with tiers and deep brackets at the given marks and asset prices."""
+    config = evolve_venue(make_config(perp={"brackets": DEEP}))
+    tiers = dict.fromkeys((1, 2), TIERS)
+    config = evolve_venue(config, collateral={**config.venues[0].collateral, **tiers})
+    w = World(config)
+    w.marks[PERP], w.marks[ETH_PERP] = marks
+    w.venues[0].asset_prices[1:] = prices
+    return w
+
+
+def put(w: World, parts: dict) -> int:
+    """An account with those holdings, brought close to its threshold by its cash."""
+    account_id = w.add_account(0, 1, parts["mode"], 0)
+    account = w.accounts[account_id]
+    w.ledger.posted[account_id][:] = parts["wallet"]
+    account.loans.update(parts["loans"])
+    for instrument, lots, price in zip(
+        (PERP, ETH_PERP), parts["lots"], parts["entry"], strict=True
+    ):
+        if lots:
+            position = account.positions[instrument] = Position()
+            position.qty, position.entry_notional = lots, lots * price
+    equity, _, maintenance = requirements(w, account)
+    edge = 1_050_000 if parts["mode"] == PORTFOLIO else 1_000_000
+    gap = equity - maintenance * edge // 10**6
+    cash = w.ledger.posted[account_id]
+    cash[0] = max(0, cash[0] - gap + parts["nudge"])
+    account.band = parts["band"] if parts["mode"] == PORTFOLIO else 0
+    w.dirty[account_id] = True
+    return account_id
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    accounts=st.lists(ACCOUNT, min_size=1, max_size=6),
+    marks=st.tuples(st.integers(1, 10**10), st.integers(1, 10**10)),
+    prices=st.tuples(*[st.integers(0, 10**16)] * 3),
+)
+def test_nobody_is_missed(accounts, marks, prices):
+    """Whoever is liquidatable, or not in its band, is named, however close to the threshold."""
+    w = make_world(marks, prices)
+    made = [put(w, parts) for parts in accounts]
+    venue = w.venues[0]
+    refresh_mirror(w, venue)
+    mirror_marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+    named = venue.mirror.at_risk(venue.asset_prices, w.price_scales, mirror_marks)
+
+    for account_id in made:
+        account = w.accounts[account_id]
+        equity, _, maintenance = requirements(w, account)
+        band = margin_band(uni_mmr_ppm(equity, maintenance), venue.spec.bands)
+        moved = account.mode == PORTFOLIO and band != account.band
+        if moved or liquidatable(w, account, equity, maintenance):
+            assert account_id in named
+
+
+def test_accounts_that_stay_in_their_band_cost_nothing():
+    """A healthy account far from every edge is not looked at exactly."""
+    w = make_world((10**9, 10**9), (10**12, 10**12, 10**12))
+    calm = {
+        "mode": PORTFOLIO, "wallet": (10**6, 0, 0, 0), "loans": {}, "lots": (10, 0),
+        "entry": (1_000, 1), "band": 0, "nudge": 0,
+    }  # fmt: skip
+    account_id = put(w, calm)
+    w.ledger.posted[account_id][0] = 10**6
+    venue = w.venues[0]
+    refresh_mirror(w, venue)
+    marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+
+    assert venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks) == []
+    assert attrs.asdict(w.margin_of(account_id))["band"] == 0
