@@ -37,10 +37,13 @@ N = 100_000
 class FakeBook:
     """Ten levels a side that never change."""
 
-    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
+    def snapshot(self, n: int) -> tuple[list[int], list[int], list[int], list[int]]:
         """Levels around 1,000,000."""
-        sign = -1 if side == 0 else 1
-        return [(1_000_000 + sign * (i + 1), 10) for i in range(n or 10)]
+        bids, asks = (
+            list(range(999_999, 999_999 - n, -1)),
+            list(range(-1_000_001, -1_000_001 - n, -1)),
+        )
+        return bids, [10] * n, asks, [10] * n
 
 
 class FakeWorld:

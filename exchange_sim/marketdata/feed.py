@@ -1,12 +1,12 @@
 """The public feed of all venues: conflated books, trades and marks, read with a delay.
 
-Publication makes one shared ``BookView`` per changed market and depth class; a reader whose link is
-``d`` behind sees the newest view that was available at ``now - d``.  So thousands of readers cost
-nothing until they read, and no message per subscriber exists.  Pushed callbacks use the listener
-lists.
+Publication copies each changed book as deep as its deepest subscriber wants; a reader whose link is
+``d`` behind sees the newest copy that was available at ``now - d`` as a ``BookView`` of its own
+depth class, shared with all readers of that class.  So thousands of readers cost nothing until they
+read, and no message per subscriber exists.  Pushed callbacks use the listener lists.
 
-What one reader asks for never changes what another one sees: depths come in fixed classes with a
-ring each, and tick-by-tick views go to their subscribers only.
+What one reader asks for never changes what another one sees: depths come in fixed classes, and
+tick-by-tick views go to their subscribers only.
 
 Simplifications
 ---------------
@@ -20,8 +20,9 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from exchange_sim.marketdata.market import Market
+from exchange_sim.marketdata.publication import Columns, Publication
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
-from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.model.enums import BUY
 from exchange_sim.units import NANOS_PER_S
 
 DEPTH_CLASSES: Final = (1, 5, 20, 100, 500)
@@ -35,11 +36,11 @@ HORIZON_NS: Final = 2 * NANOS_PER_S
 class Book(Protocol):
     """What the feed needs of an order book."""
 
-    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
-        """``(ticks, lots)`` of the best ``n`` levels, best first."""
+    def snapshot(self, n: int) -> Columns:
+        """The best ``n`` levels of both sides."""
 
 
-Ring = deque[BookView]
+Ring = deque[Publication]
 BookListener = Callable[[BookView], None]
 TradeListener = Callable[[Trade], None]
 MarkListener = Callable[[MarkPrice], None]
@@ -84,7 +85,8 @@ class Feed:
         self.tick_listeners: dict[int, list[tuple[int, BookListener]]] = {}
         self.trade_listeners: list[list[TradeListener]] = [[] for _ in markets]
         self.mark_listeners: list[list[MarkListener]] = [[] for _ in markets]
-        self._rings: list[dict[int, Ring]] = [{1: deque()} for _ in markets]
+        self._rings: list[Ring] = [deque() for _ in markets]
+        self._classes: list[list[int]] = [[1] for _ in markets]
         self._tapes = [_Tape() for _ in markets]
         self._impaired = False
         self._marks: list[deque[MarkPrice]] = [deque() for _ in markets]
@@ -103,13 +105,12 @@ class Feed:
         self._horizon_ns = max(self._horizon_ns, 2 * delay_ns)
 
     def require_depth(self, instrument: int, depth: int, now: int) -> int:
-        """Have a ring with at least ``depth`` levels from now on; returns its depth class."""
+        """Publish at least ``depth`` levels from now on; returns the depth class."""
         levels = depth_class(depth)
-        rings = self._rings[instrument]
-        if levels not in rings:
-            rings[levels] = deque()
+        if levels not in self._classes[instrument]:
+            self._classes[instrument].append(levels)
             if now and not self.frozen[self.markets[instrument].venue_id]:
-                self._store(instrument, levels, self._view(instrument, levels, now))
+                self._publish_one(instrument, now, levels, levels)
         return levels
 
     # publication
@@ -122,42 +123,38 @@ class Feed:
             if not self.frozen[self.markets[instrument].venue_id]:
                 dirty[instrument] = 0
                 self.changed[instrument] = 1
-                self._publish_one(instrument, now)
+                made = self._publish_one(instrument, now, max(self._classes[instrument]))
+                for levels, listener in self.book_listeners[instrument]:
+                    listener(made.view(levels))
             instrument = dirty.find(1, instrument + 1)
 
-    def _publish_one(self, instrument: int, now: int) -> None:
-        """One walk over the book for all classes: the shallow ones are slices of the deepest."""
-        rings = self._rings[instrument]
-        deepest = max(rings)
-        deep = self._view(instrument, deepest, now)
-        views: dict[int, BookView] = {}
-        for levels in rings:
-            view = deep if levels == deepest else _first_levels(deep, levels)
-            views[levels] = view
-            self._store(instrument, levels, view)
-        for levels, listener in self.book_listeners[instrument]:
-            listener(views[levels])
+    def _publish_one(self, instrument: int, now: int, depth: int, only: int = 0) -> Publication:
+        """Copy a book and forget what no reader can see any more."""
+        made = self._copy(instrument, now, depth, only)
+        ring = self._rings[instrument]
+        ring.append(made)
+        keep_from = now - self._horizon_ns
+        while len(ring) > 1 and ring[1].available_ns <= keep_from:
+            ring.popleft()
+        return made
 
     def publish_tick(self, now: int, instrument: int) -> None:
         """Push the book of a market to its tick-by-tick subscribers, after a command changed it."""
         if not self.frozen[self.markets[instrument].venue_id]:
             for levels, listener in self.tick_listeners[instrument]:
-                listener(self._view(instrument, levels, now))
+                listener(self._copy(instrument, now, levels).view(levels))
 
-    def _view(self, instrument: int, levels: int, now: int) -> BookView:
+    def _copy(self, instrument: int, now: int, depth: int, only: int = 0) -> Publication:
         market = self.markets[instrument]
-        book = self.books[instrument]
         tape = self._tapes[instrument]
-        return BookView(
+        return Publication(
             market,
             now,
-            book.depth(BUY, levels),
-            book.depth(SELL, levels),
-            tape.last_ticks,
-            tape.count,
-            tape.buy_lots,
-            tape.sell_lots,
             self._available_at(market.venue_id, now),
+            depth,
+            self.books[instrument].snapshot(depth),
+            (tape.last_ticks, tape.count, tape.buy_lots, tape.sell_lots),
+            only,
         )
 
     def _available_at(self, venue: int, now: int) -> int:
@@ -167,13 +164,6 @@ class Feed:
             return self._available[venue]
         self._available[venue] = available
         return available
-
-    def _store(self, instrument: int, levels: int, view: BookView) -> None:
-        ring = self._rings[instrument][levels]
-        ring.append(view)
-        keep_from = view.time_ns - self._horizon_ns
-        while len(ring) > 1 and ring[1].available_ns <= keep_from:
-            ring.popleft()
 
     def trade(self, now: int, event: tuple[int, ...]) -> None:
         """Publish a ``Traded`` event."""
@@ -215,13 +205,17 @@ class Feed:
     # reading
 
     def book(self, instrument: int, levels: int, view_ns: int) -> BookView:
-        """The newest view of a class available at ``view_ns``; an empty one before the first."""
-        for view in reversed(self._rings[instrument][levels]):
-            if view.available_ns <= view_ns:
-                return view
-        if levels != 1:
-            return self.book(instrument, 1, view_ns)
-        return self._empty[instrument]
+        """The newest view of a class available at ``view_ns``; an empty one before the first.
+
+        What was published before anybody wanted so many levels is seen by its touch.
+        """
+        shallow = None
+        for made in reversed(self._rings[instrument]):
+            if made.available_ns <= view_ns and made.only in (0, levels):
+                if made.depth >= levels:
+                    return made.view(levels)
+                shallow = shallow or made
+        return shallow.view(1) if shallow is not None else self._empty[instrument]
 
     def latest_mark(self, instrument: int, view_ns: int) -> MarkPrice | None:
         """The newest mark available at ``view_ns``."""
@@ -241,21 +235,6 @@ class Feed:
                 found.append(_trade(market, time_ns, event))
         found.reverse()
         return found
-
-
-def _first_levels(view: BookView, levels: int) -> BookView:
-    """The same publication with fewer levels."""
-    return BookView(
-        view.market,
-        view.time_ns,
-        view.bid_levels[:levels],
-        view.ask_levels[:levels],
-        view.last_ticks,
-        view.trade_count,
-        view.buy_lots,
-        view.sell_lots,
-        view.available_ns,
-    )
 
 
 def _trade(market: Market, time_ns: int, event: tuple[int, ...]) -> Trade:

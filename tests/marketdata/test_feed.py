@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from exchange_sim.marketdata.feed import DEPTH_CLASSES, HORIZON_NS, TRADES_KEPT, Feed, depth_class
 from exchange_sim.marketdata.market import Market
+from exchange_sim.marketdata.publication import Columns
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.model.enums import BUY, FLAG_LIQUIDATION, SELL
 from exchange_sim.strategy.testing import make_market
@@ -95,9 +96,10 @@ class Book:
     def __init__(self) -> None:
         self.best = 1_000
 
-    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
-        sign = -1 if side == BUY else 1
-        return [(self.best + sign * (i + 1), 10) for i in range(min(n, 50))]
+    def snapshot(self, n: int) -> Columns:
+        bids = [self.best - i - 1 for i in range(min(n, 50))]
+        asks = [-self.best - i - 1 for i in range(min(n, 50))]
+        return bids, [10] * len(bids), asks, [10] * len(asks)
 
 
 def feed() -> tuple[Feed, Book]:
@@ -143,7 +145,7 @@ def test_ring_forgets_what_nobody_can_still_see():
     made, book = feed()
     for i in range(1_000):
         publish(made, book, i * 10**8, 500 + i)
-    ring = made._rings[0][1]
+    ring = made._rings[0]
 
     assert len(ring) <= HORIZON_NS // 10**8 + 2
     assert made.book(0, 1, 999 * 10**8 - HORIZON_NS).time_ns == 999 * 10**8 - HORIZON_NS

@@ -112,7 +112,7 @@ def test_subscription_that_deepens_everybodys_book_is_caught(monkeypatch):
     original = Feed.book
 
     def deepest(self: Any, instrument: int, _levels: int, view_ns: int) -> Any:
-        return original(self, instrument, max(self._rings[instrument]), view_ns)
+        return original(self, instrument, max(self._classes[instrument]), view_ns)
 
     monkeypatch.setattr(Feed, "book", deepest)
     expect_failure(
