@@ -54,7 +54,7 @@ def run_directory(scenario: Scenario, parent: Path) -> Path:
 
     Raises ``StorageError`` when it cannot be created.
     """
-    inputs = f"{package_version()}\n{scenario.to_json()}".encode()
+    inputs = f"{package_version()}\n{scenario.portable().to_json()}".encode()
     name = f"{scenario.name}-{scenario.seed}-{blake2b(inputs, digest_size=4).hexdigest()}"
     for attempt in range(1, 10_000):
         target = parent / (name if attempt == 1 else f"{name}-{attempt}")
@@ -136,7 +136,7 @@ class Recording:
             return
         scenario = self.scenario
         header = JournalHeader(
-            scenario.name, scenario.seed, scenario.to_json(), package_version(),
+            scenario.name, scenario.seed, scenario.portable().to_json(), package_version(),
             platform.python_version(), self.strategies,
         )  # fmt: skip
         self.journal = JournalWriter(directory / "journal.bin", header)

@@ -69,6 +69,17 @@ class Scenario(Tables):
         """A located mistake at a dotted address, for checks that run after loading."""
         return self.mark(name).problem(message, hint)
 
+    def portable(self) -> Self:
+        """This scenario as it is recorded: of a class in a file only the file's name is kept.
+
+        The record is then the same on every machine; the manifest has the digest of the class.
+        """
+        participants = tuple(
+            attrs.evolve(item, class_ref=item.class_ref.replace("\\", "/").rpartition("/")[2])
+            for item in self.participants
+        )
+        return attrs.evolve(self, participants=participants)
+
     def to_json(self) -> str:
         """Exact and canonical: equal scenarios have equal text."""
         tables = _CONVERTER.unstructure(self, unstructure_as=Tables)
