@@ -161,8 +161,7 @@ class OrderBook:
             keys, levels, floor = self._bid_keys, self._bids, limit
         account, last = taker.account, 0
         while leaves and keys and keys[-1] >= floor:
-            key = keys[-1]
-            level = levels[key]
+            level = levels[keys[-1]]
             price, queue, head, ghosts = level.price, level.queue, level.head, level.ghosts
             total = level.total
             while leaves and total:
@@ -192,15 +191,13 @@ class OrderBook:
                 if rest:
                     self._refill(maker, level)
                 else:
-                    maker.shown = 0
-                    maker.level = None
+                    maker.shown, maker.level = 0, None
             if total:
                 level.total, level.head = total, head
                 if head > _SLACK and head + head > len(queue):
                     level.compact()
             else:
-                keys.pop()
-                del levels[key]
+                del levels[keys.pop()]
                 level.close()
                 self._closed.append(level)
         if taker.side == BUY:
