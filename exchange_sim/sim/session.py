@@ -183,13 +183,14 @@ class Session:
 
     def take_in(self, now: int, tell: Tell | None) -> None:
         """Take in what has arrived by ``now``, one by one, and tell what follows from it."""
-        inbox, view = self.inbox, self.view
+        inbox, view, heard = self.inbox, self.view, self.agent.callbacks
         while inbox and inbox[0][0] <= now:
             _, sent, event = inbox.popleft()
             notices = view.apply(sent, event)
             if tell is not None:
                 for callback, argument in notices:
-                    tell(self, callback, argument)
+                    if callback in heard:
+                        tell(self, callback, argument)
         if inbox and not self._waking and self.wake_kinds:
             for arrival, _, event in inbox:
                 if event[0] in self.wake_kinds:

@@ -71,23 +71,24 @@ def _candidates(
     inst, mark = w.instruments[instrument], w.marks[instrument]
     table = w.brackets[instrument]
     assert table is not None
-    one = w.config.assets[inst.quote].asset.scale
+    one, unit_value, quote = w.config.assets[inst.quote].asset.scale, inst.unit_value, inst.quote
+    accounts, posted = w.accounts, w.ledger.posted
     found: list[rules.AdlCandidate] = []
     covered = 0
     short_list = venue.spec.adl_rule == "production_queue"
     for account_id in venue.mirror.adl_order(instrument, sign, mark / PPM, one):
-        account = w.accounts[account_id]
+        account = accounts[account_id]
         position = account.positions.get(instrument)
         if position is None or position.qty * sign <= 0 or account.liquidating:
             continue
         if account_id == bankrupt.id:
             continue
-        value = position.qty * mark * inst.unit_value // PPM
+        value = position.qty * mark * unit_value // PPM
         profit = value - position.entry_notional
-        at_price = position.qty * price_micro * inst.unit_value // PPM
+        at_price = position.qty * price_micro * unit_value // PPM
         if profit <= 0 or at_price < position.entry_notional:
             continue
-        wallet = w.ledger.posted[account_id][inst.quote] - account.loans.get(inst.quote, 0)
+        wallet = posted[account_id][quote] - account.loans.get(quote, 0)
         rank = rules.adl_rank(profit, wallet, table.maintenance(abs(value)), one)
         held = abs(position.qty)
         found.append(rules.AdlCandidate(account_id, held, rank, max(0, wallet + profit), profit))

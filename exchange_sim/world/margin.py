@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages.reasons import MarginBand
 from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.units import PPM
 
 if TYPE_CHECKING:
+    from exchange_sim.model.instrument import Instrument
+    from exchange_sim.world.config import InstrumentSpec
     from exchange_sim.world.world import World
 
 PRICE_SCALE = 1_000_000
 """Asset prices are millionths of a numeraire unit, marks millionths of a tick."""
+BOUND_ROUNDING = 4
+"""Units by which rounding may lower the available margin in one fill."""
 
 
 @attrs.frozen
@@ -37,6 +42,29 @@ class MarginState:
     uni_mmr_ppm: int
     band: MarginBand
     available: int
+
+
+def default_leverage(spec: InstrumentSpec) -> int:
+    """The leverage of an account that chose none, at most what the brackets allow; 1 for spot."""
+    return min(spec.default_leverage, spec.brackets.leverage[0]) if spec.brackets else 1
+
+
+def full_notionals(spec: InstrumentSpec) -> list[int]:
+    """By chosen leverage (0: the default), the notional up to which that leverage is allowed.
+
+    Up to there the initial margin is the notional divided by the leverage, which spares the hot
+    path two look-ups in the brackets (0.9 us an order).
+    """
+    table = spec.brackets
+    if table is None:
+        return []
+    known = [0] * (table.leverage[0] + 1)
+    for leverage in range(1, len(known)):
+        bound = table.max_notional(leverage)
+        last = table.floors[-1] or (INT64_MAX if table.leverage[-1] > 1 else 0)
+        known[leverage] = last if bound is None else min(bound, last)
+    known[0] = known[default_leverage(spec)]
+    return known
 
 
 def position_value(w: World, instrument: int, position: Position) -> int:
@@ -82,7 +110,7 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
         assert table is not None
         notional = abs(value)
         maintenance += table.maintenance(notional)
-        leverage = position.leverage or w.specs[instrument].default_leverage
+        leverage = position.leverage or w.leverages[instrument]
         initial += table.initial(notional, leverage)
     for asset, loan in account.loans.items():
         net[asset] -= loan
@@ -113,19 +141,35 @@ def net_worth(w: World, account: Account) -> int:
 def collateral_change(
     w: World, account: Account, asset: int, change: int, other: int = -1, other_change: int = 0
 ) -> int:
-    """By how much equity changes when holdings of one or two assets do, rounded down."""
-    net, collateral = holdings(w, account), w.venues[account.venue].spec.collateral
+    """By how much equity changes when holdings of one or two assets do, rounded down.
+
+    The numeraire usually counts in full; then its change is the change of equity, whatever the
+    account holds (6 us instead of 25 us for a maker with 14 positions).
+    """
+    venue = w.venues[account.venue]
     total = 0
     for kind, delta in ((asset, change), (other, other_change)):
         if kind < 0:
             continue
-        for sign, amount in ((1, net[kind] + delta), (-1, net[kind])):
-            value = asset_value(w, account.venue, kind, amount)
+        table = venue.spec.collateral.get(kind)
+        if kind == venue.numeraire and table is not None and table.flat == PPM:
+            total += delta
+            continue
+        before = _holding(w, account, kind)
+        for sign, amount in ((1, before + delta), (-1, before)):
+            value = asset_value(w, venue.id, kind, amount)
             if value < 0:
                 total += sign * value
-            elif kind in collateral:
-                total += sign * collateral[kind].value(value)
+            elif table is not None:
+                total += sign * table.value(value)
     return total
+
+
+def _holding(w: World, account: Account, asset: int) -> int:
+    """Net amount of one asset, as in ``holdings``; only the numeraire has unrealized PnL."""
+    if asset == w.venues[account.venue].numeraire:
+        return holdings(w, account)[asset]
+    return w.ledger.posted[account.id][asset] - account.loans.get(asset, 0)
 
 
 def exposed(account: Account) -> bool:
@@ -166,15 +210,44 @@ def available_margin(w: World, account: Account) -> int:
     return account.available - account.order_margin
 
 
-def affordable(w: World, account: Account, need: int) -> bool:
+def affordable(w: World, account: Account, need: int, exactly: bool = True) -> bool:
     """Whether ``need`` fits into the available margin: exact, without always computing it.
 
     After fills ``account.available`` is a lower bound (``loose``).  Only a need that does not fit
-    into the bound makes the exact figure necessary.
+    into the bound makes the exact figure necessary; without ``exactly`` False then means unknown.
     """
     if not account.stale and account.band_epoch == w.venues[account.venue].mark_epoch:
         if need <= account.available - account.order_margin:
             return True
-        if not account.loose:
+        if not (account.loose and exactly):
             return False
     return need <= available_margin(w, account)
+
+
+def loosen(
+    w: World, inst: Instrument, account: Account, change: int, notional: int, fee: int
+) -> None:
+    """Keep a lower bound of the available margin after a fill of ``change`` signed lots.
+
+    A loss against the mark and the fee lower equity at most in full, a profit is not counted, and
+    the position needs at most the margin of its growth.  Saves most of the exact computations that
+    a maker's next order would need after each of its fills (8 us each, 0.6 us this).
+    """
+    if account.stale:
+        return
+    position, i = account.positions.get(inst.id), inst.id
+    mark = w.marks[i] * inst.unit_value
+    gain = change * mark // PRICE_SCALE - (notional if change > 0 else -notional) - fee
+    bound = account.available - BOUND_ROUNDING
+    if gain < 0:
+        bound += gain
+    if position is not None:
+        growth = abs(position.qty) - abs(position.qty - change)
+        if growth > 0:
+            chosen = position.leverage
+            if abs(position.qty) * mark // PRICE_SCALE >= w.full_notional[i][chosen]:
+                account.stale = True
+                return
+            bound -= growth * mark // PRICE_SCALE // (chosen or w.leverages[i])
+    account.available = bound
+    account.loose = True

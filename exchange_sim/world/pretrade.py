@@ -62,7 +62,7 @@ def afford(
 
     A reduce-only order is clipped to the position here.
     """
-    if w.brackets[inst.id] is None:
+    if not inst.perpetual:
         return _afford_spot(w, engine, inst, account, order)
     if order.flags & FLAG_REDUCE_ONLY:
         reason = _clip_reduce_only(account, inst, order)
@@ -80,6 +80,9 @@ def _afford_perpetual(
     position = account.positions.get(inst.id)
     held = position.qty if position else 0
     sells, leaves, hold = order.side == SELL, order.leaves, 0
+    adds = order.order_type == LIMIT and (held <= 0 if sells else held >= 0)
+    if adds and _plainly_affordable(w, inst, account, position, order):
+        return 0
     closes = 0 < leaves <= (held if sells else -held)
     if order.order_type == LIMIT:
         qty, notional = leaves, order.price * leaves * inst.unit_value
@@ -105,6 +108,43 @@ def _afford_perpetual(
     order.reserved = hold
     account.order_margin += hold
     return 0
+
+
+def _plainly_affordable(
+    w: World, inst: Instrument, account: Account, position: Position | None, order: Order
+) -> bool:
+    """Hold the margin of an order that adds to a position, if that is obviously affordable.
+
+    The common case in one piece: 1.1 us instead of 3.4 us.  It decides as the general case does and
+    leaves to it whatever needs a look at brackets, book, cash or exact margins.
+    """
+    i, chosen, held = inst.id, 0, 0
+    if position is not None:
+        chosen, held = position.leverage, abs(position.qty)
+    if account.stale or account.band_epoch != w.venues[inst.venue].mark_epoch:
+        return False
+    at_mark, qty = w.marks[i] * inst.unit_value, order.leaves
+    notional = order.price * qty * inst.unit_value
+    if held * at_mark // PPM + notional > w.full_notional[i][chosen]:
+        return False
+    fee = -(-notional * account.taker_ppm // PPM)
+    hold = -(-notional // (chosen or w.leverages[i]))
+    loss = notional - qty * at_mark // PPM
+    if order.side == SELL:
+        loss = -loss
+    need = hold + fee + ROUNDING
+    if loss > 0:
+        need += loss
+    margin = account.order_margin
+    quote, id = inst.quote, account.id
+    if (
+        need > account.available - margin
+        or w.ledger.posted[id][quote] - w.ledger.reserved[id][quote] < fee
+    ):
+        return False
+    order.reserved = hold
+    account.order_margin = margin + hold
+    return True
 
 
 def _cost(
@@ -150,7 +190,7 @@ def _added_margin(
         return 0, 0
     table = w.brackets[inst.id]
     assert table is not None
-    leverage, before = w.specs[inst.id].default_leverage, 0
+    leverage, before = w.leverages[inst.id], 0
     if position is not None:
         leverage = position.leverage or leverage
         before = abs(position.qty) * w.marks[inst.id] * inst.unit_value // PPM
@@ -165,13 +205,20 @@ def _terms_now(engine: MatchingEngine, inst: Instrument, order: Order) -> tuple[
 
     What an IOC or FOK order does not trade at once costs nothing.
     """
-    if engine.auction:
+    if engine.auction or (order.time_in_force not in (IOC, FOK) and not _crosses(engine, order)):
         return order.leaves, order.price * order.leaves * inst.unit_value
     qty, notional = walk(engine, inst, order, order.price)
     if order.time_in_force not in (IOC, FOK):
         notional += (order.leaves - qty) * order.price * inst.unit_value
         qty = order.leaves
     return qty, notional
+
+
+def _crosses(engine: MatchingEngine, order: Order) -> bool:
+    """Whether a limit order reaches the best price of the other side."""
+    if order.side == BUY:
+        return 0 < engine.book.best_ask <= order.price
+    return engine.book.best_bid >= order.price
 
 
 def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> tuple[int, int]:
@@ -205,7 +252,7 @@ def take_bound(w: World, inst: Instrument, order: Order) -> int:
     ratio = w.specs[inst.id].market_take_bound_ppm
     if not ratio or order.order_type == LIMIT:
         return 0
-    spot = w.brackets[inst.id] is None
+    spot = not inst.perpetual
     mark = w.last_prices[inst.id] * PPM if spot else w.marks[inst.id]
     if order.side == BUY:
         return max(1, mark * (PPM + ratio) // (PPM * PPM))
@@ -272,7 +319,7 @@ def _afford_spot(
         amount = cost + -(-cost * account.taker_ppm // PPM)
     if ledger.posted[id][asset] - ledger.reserved[id][asset] < amount:
         return R.INSUFFICIENT_BALANCE
-    if account.mode != CASH and exposed(account):
+    if account.mode != CASH and exposed(account) and not _small(w, inst, account, asset, amount):
         need = _collateral_loss(w, engine, inst, account, order)
         if need > 0 and not affordable(w, account, need):
             sale = order.side == SELL and inst.quote == w.venues[inst.venue].numeraire
@@ -282,6 +329,15 @@ def _afford_spot(
         ledger.reserved[id][asset] += amount
         order.reserved = amount
     return 0
+
+
+def _small(w: World, inst: Instrument, account: Account, asset: int, amount: int) -> bool:
+    """Whether an account could even give ``amount`` away: what it gets for it is not looked at.
+
+    Most spot orders of a unified account are; it saves them the exact change (4 us).
+    """
+    value = amount * w.venues[inst.venue].asset_prices[asset] // w.price_scales[asset]
+    return affordable(w, account, value + ROUNDING, exactly=False)
 
 
 def _collateral_loss(
