@@ -19,7 +19,7 @@ import typer
 
 from exchange_sim.cli import check, read, run
 from exchange_sim.cli.render import error_text, errors
-from exchange_sim.errors import ExchangeSimError
+from exchange_sim.errors import ExchangeSimError, StorageError
 
 EXIT_INTERRUPTED: Final = 130
 EXIT_BUG: Final = 1
@@ -81,12 +81,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         errors.print("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone: nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of our output (head, less) has gone.
+        _mute()
         return 0
+    except OSError as error:
+        # Our files raise StorageError: this is the output itself, a full device for instance.
+        _mute()
+        reason = error.strerror or str(error)
+        where = f"{error.filename}: " if error.filename else ""
+        errors.print(f"error: {where}{reason}", markup=False, highlight=False, soft_wrap=True)
+        return StorageError.exit_code
     except Exception as error:  # noqa: BLE001 whatever it is, its trace belongs in a file
         errors.print(_bug_text(error), markup=False, highlight=False, soft_wrap=True)
         return EXIT_BUG
+
+
+def _mute() -> None:
+    """Nobody takes our output any more: nothing is left to say, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 _CLICK_ERROR: Final[Any] = next(
