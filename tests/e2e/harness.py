@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exchange_sim.cli import main, render
+from exchange_sim.cli import main
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -64,13 +64,8 @@ def environment_with(**changes: str) -> dict[str, str]:
 def here(*arguments: object) -> Done:
     """Run the command line inside this process."""
     out, err = io.StringIO(), io.StringIO()
-    consoles = render.output.file, render.errors.file
-    render.output.file, render.errors.file = out, err
-    try:
-        with redirect_stdout(out), redirect_stderr(err):
-            code = main([str(argument) for argument in arguments])
-    finally:
-        render.output.file, render.errors.file = consoles
+    with redirect_stdout(out), redirect_stderr(err):
+        code = main([str(argument) for argument in arguments])
     return Done(code, out.getvalue(), err.getvalue())
 
 

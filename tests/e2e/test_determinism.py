@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def test_levels_of_the_narrative(tmp_path: Path) -> None:
 
     counts = [len(lines) for lines in told]
     assert counts == sorted(set(counts), reverse=True)
-    assert all(set(less) <= set(more) for more, less in zip(told, told[1:], strict=False))
+    assert all(set(less) <= set(more) for more, less in pairwise(told))
 
 
 def test_writing_nothing_changes_nothing(small_run: Path) -> None:
