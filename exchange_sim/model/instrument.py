@@ -33,7 +33,7 @@ class Instrument:
 
     ``unit_value`` is the number of quote units in one tick times one lot, and ``lot_units`` the
     number of base units in one lot: both are whole numbers, so ``price * qty * unit_value`` is
-    exact money.
+    exact money.  ``perpetual`` follows from ``kind``: an attribute because the hot path asks often.
     """
 
     id: int
@@ -46,6 +46,10 @@ class Instrument:
     lot_size: Decimal
     lot_units: int
     unit_value: int
+    perpetual: bool = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "perpetual", self.kind == InstrumentKind.PERPETUAL)
 
     @classmethod
     def make(

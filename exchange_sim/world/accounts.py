@@ -210,7 +210,7 @@ def set_leverage(w: World, c: Command) -> None:
     position = account.positions.get(instrument)
     if position is not None and position.qty:
         value = abs(position_value(w, instrument, position))
-        before = position.leverage or w.specs[instrument].default_leverage
+        before = position.leverage or w.leverages[instrument]
         need = table.initial(value, leverage) - table.initial(value, before)
         if need > 0 and not affordable(w, account, need):
             return refuse(w, c, R.INSUFFICIENT_MARGIN)

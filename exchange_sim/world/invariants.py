@@ -139,7 +139,7 @@ def reservations_of(w: World, account: Account) -> Iterator[Violation]:
         if order.reserved != need:
             found = f"order {order.order_id} holds {order.reserved}"
             yield broken(w, "LED-4", need, found, account.id)
-        if w.brackets[inst.id] is None:
+        if not inst.perpetual:
             held[inst.base if order.side == SELL else inst.quote] += order.reserved
     if held != w.ledger.reserved[account.id]:
         yield broken(w, "LED-4", held, w.ledger.reserved[account.id], account.id)

@@ -132,7 +132,7 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
     reason = filters.check(order, w.last_prices[inst.id], open_orders, armed, w.time_ns)
     if reason:
         return reason
-    if order.flags & FLAG_REDUCE_ONLY and w.brackets[inst.id] is None:
+    if order.flags & FLAG_REDUCE_ONLY and not inst.perpetual:
         return R.INVALID_COMBINATION
     if account.band or account.liquidating:
         reason = state_refusal(account, inst, order)
@@ -196,10 +196,11 @@ def execute(
 def _match(
     w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
 ) -> None:
+    """Submit and settle; an order that only rests (one outcome) has nothing to settle."""
     out: list[Outcome] = []
     bound = take_bound(w, inst, order) if order.order_type == MARKET else 0
     engine.submit(order, out, bound)
-    if out:
+    if len(out) > 1 or (out and order.level is None):
         settle(w, inst, out)
     if account.reduce_only_orders and order.level is not None:
         trim_reduce_only(w, account, inst.id)
@@ -257,10 +258,15 @@ def cancel_order(w: World, c: Command) -> None:
 
 
 def cancel(w: World, order: Order, reason: int) -> None:
-    """Take an open order off the market and give back its hold."""
-    out: list[Outcome] = []
-    w.engines[order.instrument].cancel(order, reason, out)
-    settle(w, w.instruments[order.instrument], out)
+    """Take an open order off the market and give back its hold.
+
+    As ``settle`` would do with the one outcome, without the way through it (0.5 us of 2.4).
+    """
+    account, inst, qty = w.accounts[order.account], w.instruments[order.instrument], order.leaves
+    w.engines[inst.id].cancel(order, reason, [])
+    release_all(w, inst, account, order)
+    finish(account, order)
+    w.out.append((3, order.order_id, account.id, inst.id, order.client_order_id, qty, 0, reason))
 
 
 def mass_cancel(w: World, c: Command) -> None:
@@ -355,7 +361,7 @@ def _recheck(
 def _hold_again(w: World, inst: Instrument, account: Account, order: Order, held: int) -> None:
     """Hold what an order held before a change that was refused."""
     order.reserved = held
-    if w.brackets[inst.id] is not None:
+    if inst.perpetual:
         account.order_margin += held
     else:
         w.ledger.reserved[account.id][inst.base if order.side == SELL else inst.quote] += held

@@ -21,6 +21,7 @@ from exchange_sim.model.enums import FLAG_REDUCE_ONLY, SELL, STOP_MARKET
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
+from exchange_sim.world.margin import BOUND_ROUNDING, loosen
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -39,7 +40,7 @@ def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves:
     """
     if leaves == 0:
         return 0
-    if w.brackets[inst.id] is None:
+    if not inst.perpetual:
         if order.side == SELL:
             return leaves * inst.lot_units
         cost = order.price * leaves * inst.unit_value
@@ -47,10 +48,8 @@ def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves:
     if order.flags & FLAG_REDUCE_ONLY:
         return 0
     position = account.positions.get(inst.id)
-    leverage = position.leverage if position and position.leverage else 0
-    return -(
-        -order.price * leaves * inst.unit_value // (leverage or w.specs[inst.id].default_leverage)
-    )
+    leverage = (position.leverage if position else 0) or w.leverages[inst.id]
+    return -(-order.price * leaves * inst.unit_value // leverage)
 
 
 def change_hold(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> None:
@@ -62,7 +61,7 @@ def change_hold(w: World, inst: Instrument, account: Account, order: Order, leav
     if after >= before:
         return
     order.reserved = after
-    if w.brackets[inst.id] is not None:
+    if inst.perpetual:
         account.order_margin -= before - after
     else:
         asset = inst.base if order.side == SELL else inst.quote
@@ -80,7 +79,7 @@ def finish(account: Account, order: Order) -> None:
 
 def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
     """Turn the outcomes of one order into events and movements, in the order of happening."""
-    perpetual = w.brackets[inst.id] is not None
+    perpetual = inst.perpetual
     for outcome in outcomes:
         kind = outcome[0]
         if kind == TRADE:
@@ -125,7 +124,7 @@ def release_all(w: World, inst: Instrument, account: Account, order: Order) -> N
     """Give back everything that is held for an order."""
     if not order.reserved:
         return
-    if w.brackets[inst.id] is not None:
+    if inst.perpetual:
         account.order_margin -= order.reserved
     else:
         asset = inst.base if order.side == SELL else inst.quote
@@ -168,14 +167,20 @@ def settle_spot(w: World, inst: Instrument, outcome: Outcome) -> None:
         w, inst, outcome, (base_amount, quote_amount, maker_fee, taker_fee, 0, 0),
         maker_account, taker_account,
     )  # fmt: skip
-    if maker_account.mode != CASH:
-        maker_account.stale = True
-        w.dirty[maker.account] = True
-    if taker_account.mode != CASH:
-        taker_account.stale = True
-        w.dirty[taker.account] = True
+    if accounts[seller].mode != CASH:
+        _gave(w, accounts[seller], base, base_amount)
+    if accounts[buyer].mode != CASH:
+        _gave(w, accounts[buyer], quote, quote_amount + buyer_fee)
     if accounts[seller].auto_loans:
         repay_auto(w, accounts[seller], quote)
+
+
+def _gave(w: World, account: Account, asset: int, amount: int) -> None:
+    """Lower the bound of the available margin by all that a spot fill gave away."""
+    value = amount * w.venues[account.venue].asset_prices[asset] // w.price_scales[asset]
+    account.available -= value + BOUND_ROUNDING
+    account.loose = True
+    w.dirty[account.id] = True
 
 
 def _traded(
@@ -224,7 +229,8 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
         maker_account, taker_account,
     )  # fmt: skip
     w.dirty[maker.account] = w.dirty[taker.account] = True
-    maker_account.stale = taker_account.stale = True
+    loosen(w, inst, maker_account, signed, notional, maker_fee)
+    loosen(w, inst, taker_account, -signed, notional, taker_fee)
     pay(w, inst, maker_account, maker_pnl, maker_fee)
     pay(w, inst, taker_account, taker_pnl, taker_fee)
     if maker_account.reduce_only_orders:
@@ -328,6 +334,7 @@ def cover_shortfall(w: World, account: Account, asset: int) -> None:
     missing = w.ledger.reserved[account.id][asset] - w.ledger.posted[account.id][asset]
     w.ledger.posted[account.id][asset] += missing
     w.ledger.posted[venue.pool][asset] -= missing
+    account.stale = True
     account.loans[asset] = account.loans.get(asset, 0) + missing
     account.auto_loans[asset] = account.auto_loans.get(asset, 0) + missing
     venue.lent[asset] += missing

@@ -30,7 +30,7 @@ from exchange_sim.world import (
     takeover,
     transfers,
 )
-from exchange_sim.world.config import WorldConfig
+from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.venue import VenueState
 
 Command = tuple[int, ...]
@@ -47,13 +47,12 @@ class World:
     ``seq`` counts applied commands and ``time_ns`` is the time of the last one.  ``marks`` and
     ``indexes`` are micro-ticks by instrument, ``holders`` the accounts with a position
     in it.  Collateral prices are kept by venue; ``price_scales[asset]`` divides amount times price.
+    ``leverages`` and ``full_notional`` are what ``world.margin`` works out from the brackets.
     """
 
     def __init__(self, config: WorldConfig) -> None:
         for spec in config.instruments:
-            inst = spec.instrument
-            if spec.brackets and inst.quote != config.venues[inst.venue].numeraire:
-                raise ValueError(f"{inst.symbol}: perpetuals settle in the venue's numeraire")
+            _check_instrument(config, spec)
         self.config = config
         self.seq = 0
         self.time_ns = config.start_ns
@@ -69,6 +68,8 @@ class World:
         self.specs = config.instruments
         self.brackets: list[BracketTable | None] = [spec.brackets for spec in config.instruments]
         self.price_scales = [s.asset.scale * margin.PRICE_SCALE for s in config.assets]
+        self.leverages = [margin.default_leverage(spec) for spec in config.instruments]
+        self.full_notional = [margin.full_notionals(spec) for spec in config.instruments]
         self.engines = [MatchingEngine() for _ in config.instruments]
         self.status = [0] * len(self.engines)
         self.venues = [VenueState(spec, config, self) for spec in config.venues]
@@ -139,6 +140,15 @@ class World:
     def state_digest(self) -> str:
         """Digest of the whole state, independent of how it is stored.  O(state)."""
         return digest.state_digest(self)
+
+
+def _check_instrument(config: WorldConfig, spec: InstrumentSpec) -> None:
+    """Raise ``ValueError`` for an instrument that no venue could run."""
+    inst = spec.instrument
+    if inst.perpetual != (spec.brackets is not None):
+        raise ValueError(f"{inst.symbol}: perpetuals, and only they, have brackets")
+    if inst.perpetual and inst.quote != config.venues[inst.venue].numeraire:
+        raise ValueError(f"{inst.symbol}: perpetuals settle in the venue's numeraire")
 
 
 def _note(w: World, c: Command) -> None:

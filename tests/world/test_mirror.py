@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def make_world(marks, prices) -> World:
     return w
 
 
-def put(w: World, parts: dict) -> int:
+def put(w: World, parts: dict[str, Any]) -> int:
     """An account with those holdings, brought close to its threshold by its cash."""
     account_id = w.add_account(0, 1, parts["mode"], 0)
     account = w.accounts[account_id]

@@ -58,7 +58,8 @@ def test_no_rule_is_broken_for_long(seed, crash):
 
 def test_the_soup_reaches_what_it_should():
     """A soup in which nothing happens proves nothing: every kind of event and posting occurs."""
-    seen, postings = Counter(), Counter()
+    seen: Counter[int] = Counter()
+    postings: Counter[int] = Counter()
     for seed in (31, 33, 35, 44):
         _, events = stir(seed, 2_500, crash=seed % 2 > 0, level=None)
         seen.update(event[0] for event in events)
