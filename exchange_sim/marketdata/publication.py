@@ -55,13 +55,13 @@ class Publication:
         view = self._views.get(levels)
         if view is None:
             bid_prices, bid_lots, ask_keys, ask_lots = self._columns
-            asks = map(neg, ask_keys[:levels])
+            if levels == 1:  # most readers look at the touch
+                bids = [(bid_prices[0], bid_lots[0])] if bid_prices else []
+                asks = [(-ask_keys[0], ask_lots[0])] if ask_keys else []
+            else:
+                bids = list(zip(bid_prices[:levels], bid_lots, strict=False))
+                asks = list(zip(map(neg, ask_keys[:levels]), ask_lots, strict=False))
             view = self._views[levels] = BookView(
-                self._market,
-                self.time_ns,
-                list(zip(bid_prices[:levels], bid_lots, strict=False)),
-                list(zip(asks, ask_lots, strict=False)),
-                *self._tape,
-                self.available_ns,
+                self._market, self.time_ns, bids, asks, *self._tape, self.available_ns
             )
         return view

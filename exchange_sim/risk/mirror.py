@@ -262,7 +262,8 @@ class Mirror:
         prices = np.array([p / s for p, s in zip(asset_prices, price_scales, strict=True)])
         marks = np.array([mark / PPM for mark in marks_micro])
         found = outside(self.screen(prices, marks), self.low[:n], self.high[:n], self.slack)
-        return [self.accounts[k] for k in found.tolist()]
+        named: list[int] = self.ids[found].tolist()
+        return named
 
     def adl_order(
         self, instrument: int, sign: int, mark: float, one_unit: float = 1.0
@@ -289,7 +290,8 @@ class Mirror:
         rank = profit / np.maximum(wallet, one_unit) * maintenance / np.maximum(equity, 1.0)
         rank[equity <= 0] = 0.0
         order = np.lexsort((owner, -rank))
-        return [self.accounts[k] for k in owner[order].tolist()]
+        found: list[int] = self.ids[owner[order]].tolist()
+        return found
 
 
 def _sum_by(owner: Ints, values: Floats, n: int) -> Floats:
