@@ -32,6 +32,10 @@ TIMED_PAIRS: Final = ("news",)
 FACTS: Final = ("depth_usd", "beta", "initial_price", "is_major")
 
 
+class TagError(ValueError):
+    """``select`` matches nothing."""
+
+
 def tags(scenario: Scenario, item: InstrumentDef) -> tuple[str, ...]:
     """Everything that ``select`` can match an instrument by."""
     kind = scenario.assets[item.base].kind
@@ -41,21 +45,21 @@ def tags(scenario: Scenario, item: InstrumentDef) -> tuple[str, ...]:
 def selected(scenario: Scenario, wanted: Any) -> list[InstrumentDef]:
     """Instruments that have every wanted tag (``!tag``: must not have it).
 
-    Raises ``ValueError`` when a tag exists nowhere or nothing matches.
+    Raises ``TagError`` when a tag exists nowhere or nothing matches.
     """
     if isinstance(wanted, str):
         wanted = [wanted]
     known = sorted({tag for item in scenario.instruments for tag in tags(scenario, item)})
     for tag in wanted:
         if str(tag).removeprefix("!") not in known:
-            raise ValueError(f"no instrument has the tag {tag!r}; {nearest(str(tag), known)}")
+            raise TagError(f"no instrument has the tag {tag!r}; {nearest(str(tag), known)}")
     found = []
     for item in scenario.instruments:
         own = tags(scenario, item)
         if all((tag[1:] not in own) if tag.startswith("!") else (tag in own) for tag in wanted):
             found.append(item)
     if not found:
-        raise ValueError(f"no instrument has all the tags {list(wanted)}")
+        raise TagError(f"no instrument has all the tags {list(wanted)}")
     return found
 
 
@@ -82,10 +86,15 @@ def expand(
         inner = _item_class(fields[key].type) if key in fields else None
         if inner is None or not isinstance(value, list):
             continue
-        try:
-            out[key] = list(_tables(scenario, value, inner))
-        except ValueError as error:
-            problems.append(scenario.problem(f"{where}.{key}", str(error)))
+        # Without the tables that hung on a shock that is off, positions are those of the file.
+        whole = len(value) == len(params[key])
+        out[key] = []
+        for at, item in enumerate(value, start=1):
+            try:
+                out[key] += _tables(scenario, item, inner)
+            except TagError as error:
+                place = f"{where}.{key}[{at}].select" if whole else f"{where}.{key}"
+                problems.append(scenario.problem(place, str(error)))
     if problems:
         raise ScenarioError("the scenario cannot be built", tuple(problems))
     return out
@@ -147,22 +156,22 @@ def _item_class(annotation: Any) -> type[Any] | None:
     return None
 
 
-def _tables(scenario: Scenario, values: list[Any], cls: type[Any]) -> Iterator[Any]:
+def _tables(scenario: Scenario, value: Any, cls: type[Any]) -> Iterator[Any]:
+    """One table of the file as one table per book."""
+    if not isinstance(value, dict):
+        yield value
+        return
     attrs.resolve_types(cls)
     names = {field.name for field in attrs.fields(cls)}
-    for value in values:
-        if not isinstance(value, dict):
-            yield value
-            continue
-        books = [None] if "select" not in value else selected(scenario, value["select"])
-        rest = {k: v for k, v in value.items() if k != "select"}
-        if "symbol" in rest and books == [None]:
-            books = [item for item in scenario.instruments if item.name == rest["symbol"]] or [None]
-        for book in books:
-            if book is None:
-                yield rest
-            else:
-                yield {**_facts(scenario, book, names), **_named(rest, book)}
+    books = [None] if "select" not in value else selected(scenario, value["select"])
+    rest = {k: v for k, v in value.items() if k != "select"}
+    if "symbol" in rest and books == [None]:
+        books = [item for item in scenario.instruments if item.name == rest["symbol"]] or [None]
+    for book in books:
+        if book is None:
+            yield rest
+        else:
+            yield {**_facts(scenario, book, names), **_named(rest, book)}
 
 
 def _named(values: dict[str, Any], book: InstrumentDef) -> dict[str, Any]:

@@ -6,7 +6,8 @@ in the order of their names, one per venue.
 
 A population's ``params`` select books by tags (``select = ["leading", "PERPETUAL", "alt"]``: every
 tag must match) and set any field of ``participants.crowd.CrowdBook`` or
-``participants.stale.StaleBook``.
+``participants.stale.StaleBook``.  ``collateral = [{ asset = "USDT", share = 0.7 }, ...]`` says what
+the accounts of a crowd have deposited.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from decimal import Decimal
 from typing import Any, Final
 
 import attrs
-import cattrs
 
 from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.messages import commands as c
@@ -39,11 +39,13 @@ from exchange_sim.participants.crowd import (
 )
 from exchange_sim.participants.stale import StaleBook, draw_stale_bids
 from exchange_sim.rng import Streams
-from exchange_sim.scenario.expand_params import selected
+from exchange_sim.scenario.expand_params import TagError, selected
 from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
+from exchange_sim.scenario.tree import nearest
 from exchange_sim.scenario.world_config import Names
+from exchange_sim.strategy.load import StrategyLoadError, build_table
 from exchange_sim.units import scale_exact
 from exchange_sim.world import World
 
@@ -54,6 +56,20 @@ MODES: Final = {
 }
 COLLATERAL_SPARE: Final = 1.0001
 """Margin of rounding when collateral is turned from dollars into units."""
+
+
+@attrs.frozen
+class _Choice:
+    """One collateral asset of a crowd as a scenario writes it."""
+
+    asset: str
+    share: float
+    haircut: float = 1.0
+
+
+@attrs.frozen
+class _Choices:
+    collateral: tuple[_Choice, ...]
 
 
 @attrs.define
@@ -96,17 +112,27 @@ class Genesis:
                 self._open_participant(participant, name)
         streams = Streams(self.scenario.seed)
         for population in self.scenario.populations:
-            try:
-                if population.kind == "leveraged_crowd":
-                    self._crowd(population, streams)
-                else:
-                    self._stale(population, streams)
-            except (ValueError, TypeError, cattrs.BaseValidationError) as error:
-                where = f"populations.{population.name}.params"
-                self.problems.append(self.scenario.problem(where, _text(error)))
+            self._populate(population, streams)
         if self.problems:
-            raise ScenarioError("the scenario cannot be built", tuple(self.problems))
+            problems = tuple(dict.fromkeys(self.problems))
+            raise ScenarioError("the scenario cannot be built", problems)
         return self.accounts
+
+    def _populate(self, item: PopulationDef, streams: Streams) -> None:
+        """Draw one population; what is wrong with its parameters becomes problems."""
+        where = f"populations.{item.name}.params"
+        bad = self.scenario.problem
+        try:
+            if item.kind == "leveraged_crowd":
+                self._crowd(item, streams)
+            else:
+                self._stale(item, streams)
+        except StrategyLoadError as error:
+            self.problems += [bad(f"{where}.{p.name}", p.message, p.hint) for p in error.problems]
+        except TagError as error:
+            self.problems.append(bad(f"{where}.select", str(error)))
+        except ValueError as error:
+            self.problems.append(bad(where, str(error)))
 
     def send(self, kind: type[Message], *fields: int) -> list[tuple[int, ...]]:
         """Apply one opening command; fields that are left out are 0."""
@@ -161,14 +187,11 @@ class Genesis:
 
     def _crowd(self, item: PopulationDef, streams: Streams) -> None:
         params = dict(item.params)
-        choices = [
-            cattrs.structure(_floats(choice), CollateralChoice)
-            for choice in params.pop("collateral", [{"asset": "USDT", "share": 1, "unit_usd": 0}])
-        ]
+        choices = self._collateral(item, params.pop("collateral", None))
         for book in selected(self.scenario, params.pop("select", [])):
             stream = streams.stream(f"population/{item.name}/{book.name}")
             facts = _book_facts(book)
-            crowd = _structure({**facts, "venue": book.venue, **_floats(params)}, CrowdBook)
+            crowd = build_table(CrowdBook, {**facts, "venue": book.venue, **params}, item.name)
             priced = [attrs.evolve(x, unit_usd=self._unit_usd(x.asset)) for x in choices]
             specs = draw_crowd(crowd, priced, stream)
             ids = [self._crowd_account(item, spec) for spec in specs]
@@ -181,6 +204,17 @@ class Genesis:
             for account, spec in zip(ids, specs, strict=True):
                 if spec.stop_ticks:
                     self._stop(account, spec)
+
+    def _collateral(self, item: PopulationDef, given: Any) -> list[CollateralChoice]:
+        """What the accounts of a population have deposited; without a word about it, USDT."""
+        if given is None:
+            return [CollateralChoice("USDT", 1.0, 0.0)]
+        choices = build_table(_Choices, {"collateral": given}, item.name).collateral
+        for choice in choices:
+            if choice.asset not in self.names.assets:
+                hint = nearest(choice.asset, self.names.assets)
+                raise ValueError(f"collateral: there is no asset {choice.asset!r}; {hint}")
+        return [CollateralChoice(x.asset, x.share, 0.0, x.haircut) for x in choices]
 
     def _unit_usd(self, asset: str) -> float:
         """Dollars of the smallest unit of an asset, at its initial price on the first venue."""
@@ -218,7 +252,7 @@ class Genesis:
                 accounts[book.venue] = self.open(book.venue, owner, mode)
             account = accounts[book.venue]
             stream = streams.stream(f"population/{item.name}/{book.name}")
-            stale = _structure({**_book_facts(book), **_floats(params)}, StaleBook)
+            stale = build_table(StaleBook, {**_book_facts(book), **params}, item.name)
             bids = draw_stale_bids(stale, stream)
             inst = self.world.instruments[self.names.instruments[book.name]]
             value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
@@ -249,24 +283,3 @@ def _book_facts(book: InstrumentDef) -> dict[str, Any]:
         "lot_usd": float(book.price * book.lot_size),
         "depth_usd": float(book.depth_usd),
     }
-
-
-def _floats(values: dict[str, Any]) -> dict[str, Any]:
-    """Decimals as floats: distributions are drawn in floats."""
-    return {k: float(v) if hasattr(v, "as_tuple") else v for k, v in values.items()}
-
-
-def _structure(values: dict[str, Any], cls: type[Any]) -> Any:
-    """An attrs object from plain values; unknown keys are mistakes."""
-    known = {field.name for field in attrs.fields(cls)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ValueError(f"unknown parameter {unknown[0]!r}; known: {', '.join(sorted(known))}")
-    return cattrs.structure(values, cls)
-
-
-def _text(error: BaseException) -> str:
-    """One line for an error of a population."""
-    if isinstance(error, cattrs.BaseValidationError):
-        return "; ".join(cattrs.transform_error(error))
-    return str(error)

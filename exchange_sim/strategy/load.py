@@ -205,7 +205,15 @@ def build_params(cls: type[Strategy], values: Mapping[str, Any]) -> Any:
 
     Raises ``StrategyLoadError`` with every unknown, missing or unsuitable parameter.
     """
-    kind = cls.Params
+    return build_table(cls.Params, values, cls.__name__)
+
+
+def build_table(kind: type[Any], values: Mapping[str, Any], owner: str) -> Any:
+    """An attrs object of class ``kind`` from a table of values, strictly.
+
+    Raises ``StrategyLoadError``, which names ``owner``, with every unknown, missing or unsuitable
+    parameter.
+    """
     hints = get_type_hints(kind)
     fields = {field.alias or field.name: field for field in attrs.fields(kind) if field.init}
     problems = [
@@ -229,7 +237,7 @@ def build_params(cls: type[Strategy], values: Mapping[str, Any]) -> Any:
         except (ValueError, TypeError) as cause:
             culprit = _culprit(fields, cause)
             problems.append(LoadProblem("parameter", culprit, f"parameter {culprit!r}: {cause}"))
-    raise StrategyLoadError(f"parameters of {cls.__name__} are wrong", tuple(problems))
+    raise StrategyLoadError(f"parameters of {owner} are wrong", tuple(problems))
 
 
 def _culprit(fields: Mapping[str, Any], cause: BaseException) -> str:
