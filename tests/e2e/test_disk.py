@@ -1,4 +1,4 @@
-"""A disk that is full, read-only or not there: exit code 7, one located message, nothing half-written."""
+"""A full, read-only or missing disk: exit code 7, one located message, nothing half-written."""
 
 from __future__ import annotations
 

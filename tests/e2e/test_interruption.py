@@ -1,4 +1,4 @@
-"""Runs that end early: Ctrl-C, kill -9, --until.  What they wrote is closed or at least readable."""
+"""Runs that end early: Ctrl-C, kill -9, --until.  What they wrote is closed or can be read."""
 
 from __future__ import annotations
 
