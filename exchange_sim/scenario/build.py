@@ -215,6 +215,7 @@ def _timing(venue: VenueDef) -> VenueTiming:
         service_base_ns=venue.service_time_ns,
         service_fill_ns=venue.service_time_ns // 4,
         transfer_delay_ns=venue.transfer_delay_ns,
+        orders_per_s=venue.orders_per_s,
     )
 
 

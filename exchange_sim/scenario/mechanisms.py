@@ -22,7 +22,9 @@ class Mechanisms:
     unified_account: bool = _switch(
         "Unified margin accounts; off: futures accounts with the same holdings, no margin loans."
     )
-    collateral_sale: bool = _switch("Liquidations sell collateral assets through their books.")
+    collateral_sale: bool = _switch(
+        "Liquidations sell collateral through the books; off: only once no position is left."
+    )
     adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
     dip_buyers: bool = _switch("Patient capital that buys after a fall.")
     stale_bids: bool = _switch("Old limit orders far below the market.")

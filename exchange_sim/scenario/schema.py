@@ -182,6 +182,9 @@ class VenueDef:
     max_orders: int = entry(
         Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
     )
+    orders_per_s: int = entry(
+        Whole(0, 1_000_000), default=0, doc="Commands of one session in a second; 0: any number."
+    )
     impact_margin: Decimal = entry(
         POSITIVE,
         default=Decimal(200),
