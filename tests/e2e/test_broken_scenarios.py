@@ -14,7 +14,7 @@ TEXT = SMALL.read_text()
 CASES: dict[str, tuple[tuple[str, str], str, str]] = {
     # what is replaced by what, the address that must be named, a part of the message
     "not TOML": (("seed = 11", "seed = = 11"), "seed", "not valid TOML"),
-    "unfinished table": (('[assets.PEG]\n', '[assets.PEG\n'), "[assets.PEG", "not valid TOML"),
+    "unfinished table": (("[assets.PEG]\n", "[assets.PEG\n"), "[assets.PEG", "not valid TOML"),
     "key twice": (("seed = 11", "seed = 11\nseed = 12"), "seed = 12", "not valid TOML"),
     "unknown key": (("seed = 11", "seed = 11\nsed = 1"), "sed", "unknown key"),
     "no seed": (("seed = 11\n", ""), "[scenario]", "seed"),
