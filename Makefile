@@ -27,7 +27,7 @@ crash: $(STAMP)
 	$(BIN)/exchange-sim run $(SCENARIO) $(if $(SEED),--seed $(SEED)) --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not soak"
+	$(BIN)/python -m pytest -q
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
