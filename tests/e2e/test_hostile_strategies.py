@@ -1,4 +1,4 @@
-"""Strategies that fail, through ``--strategy``: exit code 6, located in their file, files closed."""
+"""Strategies that fail, through ``--strategy``: exit code 6, located in their file, files whole."""
 
 from __future__ import annotations
 

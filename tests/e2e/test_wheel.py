@@ -1,0 +1,121 @@
+"""The wheel in an environment of its own: everything that a user needs is inside."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.harness import ROOT, TIMEOUT_S
+
+pytestmark = pytest.mark.wheel
+
+DATA = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
+FOLDERS = ("exchange_sim", "strategies", "scenarios")
+
+
+def call(*words: object, cwd: Path) -> str:
+    """Run a command far from the checkout and return its output; it must succeed."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=cwd,
+        env={**environment, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, (words, done.stdout, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built from a copy of the sources."""
+    source = tmp_path_factory.mktemp("source")
+    for name in DATA:
+        shutil.copy(ROOT / name, source)
+    for name in FOLDERS:
+        ignored = shutil.ignore_patterns("__pycache__", "runs")
+        shutil.copytree(ROOT / name, source / name, ignore=ignored)
+    out = source / "dist"
+    call(sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", out, source, cwd=source)
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def program(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``exchange-sim`` in a fresh environment that sees the dependencies, but not the checkout."""
+    home = tmp_path_factory.mktemp("environment")
+    venv.create(home, with_pip=True)
+    binaries = home / "bin"
+    call(binaries / "python", "-m", "pip", "install", "--no-deps", wheel, cwd=home)
+    (packages,) = home.glob("lib/python*/site-packages")
+    # A plain line adds a folder; .pth files inside that folder (an editable install) do not count.
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    where = "import exchange_sim; print(exchange_sim.__file__)"
+    assert str(home) in call(binaries / "python", "-c", where, cwd=home)
+    return binaries / "exchange-sim"
+
+
+def test_runs_from_an_empty_directory(program: Path, tmp_path: Path) -> None:
+    """Scenarios and strategies are in the package."""
+    listed = call(program, "scenarios", cwd=tmp_path)
+    for path in (ROOT / "scenarios").glob("*.toml"):
+        assert path.stem in listed
+
+    shown = call(program, "run", "first_trade", cwd=tmp_path)
+
+    assert "digest" in shown
+    (run,) = (tmp_path / "runs").iterdir()
+    assert "BAD" not in call(program, "verify", run, cwd=tmp_path)
+
+
+def test_large_scenario_finds_its_strategies(program: Path, tmp_path: Path) -> None:
+    """``extends`` and all reference strategies, without a checkout."""
+    call(program, "run", "oct10_article", "--until", "1s", "--no-log", cwd=tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wheel_holds_what_it_should(wheel: Path) -> None:
+    """The package with its type marker and the bundled folders; no tests, no runs."""
+    names = zipfile.ZipFile(wheel).namelist()
+    tops = {name.partition("/")[0] for name in names}
+
+    assert "exchange_sim/py.typed" in names
+    assert "exchange_sim/_bundled/scenarios/first_trade.toml" in names
+    assert "exchange_sim/_bundled/strategies/ladder.py" in names
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"exchange_sim"}
+
+
+def test_what_is_imported_is_declared() -> None:
+    """Every library that the product imports is a dependency or an extra."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    optional = {name for group, lines in extras.items() if group != "dev" for name in lines}
+    declared = {re.split(r"[<>=\[]", line)[0] for line in project["dependencies"]}
+    allowed = declared | {re.split(r"[<>=\[]", line)[0] for line in optional}
+    found = set()
+    for folder in ("exchange_sim", "strategies"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Import):
+                    found |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    found.add(node.module.partition(".")[0])
+    foreign = found - set(sys.stdlib_module_names) - {"exchange_sim", "strategies"}
+
+    assert foreign <= allowed
