@@ -54,7 +54,6 @@ class VenueState:
         self.budget: dict[int, int] = {}
         self.transfers_enabled = True
         self.mark_epoch = 0
-        self.insurance_exhausted = False
         self.lent = [0] * len(config.assets)
         self.bad_debt_total = 0
         self.gtd: list[tuple[int, int, int, int]] = []
