@@ -4,7 +4,7 @@
 #   make crash [SCENARIO=name] [SEED=n]   run a scenario and write the run below runs/
 #   make test                             all fast tests
 #   make check                            style, types, layers; changes nothing
-#   make bench                            benchmarks, side by side with the simpler alternatives
+#   make bench                            every figure beside its target, about three minutes
 #   make soak                             long random runs
 #   make docs                             regenerate docs/reference from the code
 
@@ -36,7 +36,7 @@ check: $(STAMP)
 	$(BIN)/python -m pytest -q tests/test_layers.py tests/test_tidy.py
 
 bench: $(STAMP)
-	$(BIN)/python -m pytest -q --benchmark-enable --benchmark-only benchmarks -o python_files="bench_*.py"
+	$(BIN)/python -m benchmarks
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -q -m soak

@@ -1,6 +1,6 @@
 """Speed of the order book alone, through the same ``submit`` and ``cancel`` that ``World`` calls.
 
-Run ``python benchmarks/bench_book.py``; processor time, the best of
+Run ``python -m benchmarks.bench_book``; processor time, the best of
 several rounds, orders made beforehand.
 
 - calm: new limit orders around the touch, cancels of orders that rest, 10 % marketable orders;
@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import Callable
 
+from benchmarks.figures import Figure, at_least, at_most
 from exchange_sim.matching.engine import MatchingEngine
 from exchange_sim.matching.outcomes import Outcome
 from exchange_sim.model.enums import BUY, GTC, IOC, LIMIT, MARKET, SELL, STOP_MARKET
@@ -212,6 +213,20 @@ def bench_cascade(stops: int) -> float:
         best = min(best, time.process_time() - started)
         assert not engine.stops.orders
     return best / stops * 1e9
+
+
+def figures() -> list[Figure]:
+    """The figures that have targets."""
+    quiet, wild = bench_flow(calm) / 1e6, bench_flow(crash) / 1e6
+    fills = {makers: bench_sweep(makers) for makers in (5_000, 10_000, 40_000)}
+    rows = [
+        at_least("book alone, calm flow", quiet, 1.5, "M operations/s", 2),
+        at_least("  crash flow, of that", wild / quiet, 0.5, "x", 2),
+    ]
+    for makers, nanos in fills.items():
+        rows.append(Figure(f"  sweep of {makers:,} makers in one level", f"{nanos:,.0f} ns/fill"))
+    worst = max(fills.values()) / min(fills.values())
+    return [*rows, at_most("  dearest sweep over cheapest", worst, 1.5, "x", 2)]
 
 
 def main() -> None:

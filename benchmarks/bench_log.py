@@ -1,6 +1,6 @@
 """Cost of the journal per command and of the event log per event, on a mix like that of a crash.
 
-Run ``python benchmarks/bench_log.py``; the figures are the best of several rounds, in
+Run ``python -m benchmarks.bench_log``; the figures are the best of several rounds, in
 nanoseconds of processor time.
 """
 

@@ -1,6 +1,6 @@
 """The two choices inside the order book, side by side with the alternatives.
 
-Run ``python benchmarks/bench_queue.py``; nanoseconds per step of
+Run ``python -m benchmarks.bench_queue``; nanoseconds per step of
 processor time, the best of several rounds.
 
 - FIFO of a level: a step appends an order, cancels one in the middle, or takes the front one

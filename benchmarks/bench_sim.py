@@ -1,19 +1,15 @@
 """Cost of the shell: light entries, SimPy entries, and commands through links, venue and routing.
 
-Run ``python benchmarks/bench_sim.py``.  Figures are nanoseconds of CPU time, best of five.  The
+Run ``python -m benchmarks.bench_sim``.  Figures are nanoseconds of CPU time, best of five.  The
 world is a fake that answers each command with canned events, so that only the shell is measured.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import simpy
 

@@ -1,6 +1,6 @@
 """Speed of ``World.apply``: the whole state machine without journal, log and simulation.
 
-Run ``python benchmarks/bench_world.py [profile]``; processor time of one core, the best of several
+Run ``python -m benchmarks.bench_world [profile]``; processor time of one core, the best of several
 rounds, commands made beforehand.
 
 - mixed: 50 % new limit orders around the touch, 43 % cancels of orders that rest, 7 % IOC orders;
@@ -17,7 +17,9 @@ import pstats
 import random
 import sys
 import time
+from collections.abc import Iterator
 from decimal import Decimal
+from itertools import islice
 
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.account import CASH, CROSS, PORTFOLIO
@@ -89,34 +91,41 @@ def opening(accounts: int) -> list[Command]:
     return commands
 
 
-def flow(w: World, count: int, seed: int = 3) -> list[Command]:
-    """Commands of the mixed flow; ``w`` is used up to learn which orders rest."""
+def stream(w: World, seed: int = 3) -> Iterator[Command]:
+    """The mixed flow without end; whoever reads it applies each command to ``w`` at once."""
     rng, first = random.Random(seed), next(a.id for a in w.accounts if a.owner >= 0)
-    commands: list[Command] = []
     resting: list[tuple[int, int]] = []
-    client_id = 0
-    while len(commands) < count:
+    client_id = made = 0
+    while True:
         draw = rng.random()
-        now = START + len(commands) * 10_000
+        now = START + made * 10_000
         if draw < 0.43 and len(resting) > 500:
             at = rng.randrange(len(resting))
             resting[at], resting[-1] = resting[-1], resting[at]
             account, client = resting.pop()
             if client not in w.accounts[account].orders:
                 continue
-            command = (2, now, account, client)
-        else:
-            client_id += 1
-            trader = rng.randrange(TRADERS)
-            coin, side = rng.randrange(COINS), rng.randrange(2)
-            inst = coin if trader % 4 == 0 or rng.random() < 0.3 else COINS + coin
-            ioc = draw > 0.93
-            away = rng.randrange(1, LEVELS)
-            price = PRICE - away if (side == BUY) != ioc else PRICE + away
-            tif, qty = (IOC, 8) if ioc else (GTC, rng.randrange(1, 10))
-            account = first + trader
-            resting.append((account, client_id))
-            command = (1, now, account, inst, client_id, side, 0, tif, price, qty, 0, 0, 0, 0, 0, 0)
+            made += 1
+            yield 2, now, account, client
+            continue
+        client_id += 1
+        made += 1
+        trader = rng.randrange(TRADERS)
+        coin, side = rng.randrange(COINS), rng.randrange(2)
+        inst = coin if trader % 4 == 0 or rng.random() < 0.3 else COINS + coin
+        ioc = draw > 0.93
+        away = rng.randrange(1, LEVELS)
+        price = PRICE - away if (side == BUY) != ioc else PRICE + away
+        tif, qty = (IOC, 8) if ioc else (GTC, rng.randrange(1, 10))
+        account = first + trader
+        resting.append((account, client_id))
+        yield 1, now, account, inst, client_id, side, 0, tif, price, qty, 0, 0, 0, 0, 0, 0
+
+
+def flow(w: World, count: int) -> list[Command]:
+    """So many commands of the mixed flow; ``w`` is used up to learn which orders rest."""
+    commands: list[Command] = []
+    for command in islice(stream(w), count):
         w.apply(command)
         commands.append(command)
     return commands
