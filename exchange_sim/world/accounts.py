@@ -77,7 +77,8 @@ def deposit(w: World, c: Command) -> None:
     account = user_account(w, c, account_id)
     if account is None or not _amount_ok(w, c, asset, amount):
         return None
-    if amount - w.ledger.posted[EXTERNAL][asset] > NOTIONAL_MAX:
+    total = amount - w.ledger.posted[EXTERNAL][asset]
+    if max(total, asset_value(w, account.venue, asset, total)) > NOTIONAL_MAX:
         return refuse(w, c, R.BAD_AMOUNT)
     w.ledger.post(asset, EXTERNAL, account_id, amount)
     w.out.append((10, asset, EXTERNAL, account_id, amount, int(PostingKind.DEPOSIT)))

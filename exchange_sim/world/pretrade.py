@@ -12,7 +12,9 @@ Simplifications
 ---------------
 The hold of a perpetual order is its full initial margin, whether or not it would close a position,
 and buys and sells are not netted; reduce-only orders hold nothing.  Cash must be there for spot
-orders in every account mode: the venue lends by itself only to cover losses.
+orders in every account mode: the venue lends by itself only to cover losses.  The initial margin
+of every bracket is taken to be at least the liquidation edge times its maintenance margin, as in
+all published tables.
 """
 
 from __future__ import annotations
