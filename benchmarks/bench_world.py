@@ -36,6 +36,8 @@ COINS, PRICE, COMMANDS, ROUNDS, LEVELS = 9, 100_000, 100_000, 5, 40
 ACCOUNTS = 2_000
 """Accounts of the small world; 40 of them trade, the others hold positions."""
 TRADERS = 40
+RESTING_MAX = 10_000
+"""Orders that may rest, filled ones included, before something must be cancelled."""
 MODES = (CASH, PORTFOLIO, CROSS, PORTFOLIO)
 
 
@@ -99,7 +101,7 @@ def stream(w: World, seed: int = 3) -> Iterator[Command]:
     while True:
         draw = rng.random()
         now = START + made * 10_000
-        if draw < 0.43 and len(resting) > 500:
+        if (draw < 0.43 and len(resting) > 500) or len(resting) > RESTING_MAX:
             at = rng.randrange(len(resting))
             resting[at], resting[-1] = resting[-1], resting[at]
             account, client = resting.pop()
