@@ -11,8 +11,8 @@ from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.seams import BookSink
 from exchange_sim.units import NANOS_PER_S
 
-REACH_PERCENT: Final = 6
-"""Levels are read this far from the mid: beyond the widest band of the table."""
+REACH_PERCENT: Final = 5
+"""Levels are read this far from the mid, rounded outwards: the widest band of the table."""
 
 
 class SampledBook(Protocol):
