@@ -27,7 +27,7 @@ crash: $(STAMP)
 	$(BIN)/exchange-sim run $(SCENARIO) $(if $(SEED),--seed $(SEED)) --out $(OUT)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
