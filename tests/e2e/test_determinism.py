@@ -84,7 +84,7 @@ def test_writing_nothing_changes_nothing(small_run: Path) -> None:
 def test_checking_changes_nothing(small_run: Path) -> None:
     """Sampled checks on the whole crash; full checks, which are slow, on its beginning."""
     sampled = here("run", SMALL, "--no-log", "--check", "sampled")
-    beginning = ("run", SMALL, "--no-log", "--until", "44s")
+    beginning = ("run", SMALL, "--no-log", "--until", "41s")
 
     assert sampled.digest == manifest(small_run)["digest"]
     assert here(*beginning, "--check", "full").digest == here(*beginning).digest
