@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,7 +27,7 @@ EXIT_OF = {"diff": int(DeterminismMismatch.exit_code)}
 def blocks(page: str, language: str) -> list[str]:
     """Fenced blocks of one language."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def commands(page: str) -> list[str]:
@@ -38,12 +37,12 @@ def commands(page: str) -> list[str]:
 
 
 @pytest.fixture
-def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a reader would stand: nothing but an empty folder."""
     monkeypatch.chdir(tmp_path)
     with contextlib.suppress(KeyError):
         monkeypatch.delenv("COLUMNS")
-    yield tmp_path
+    return tmp_path
 
 
 def expanded(words: list[str], folder: Path) -> list[str]:
@@ -82,4 +81,4 @@ def test_every_python_block_runs(page: str, empty_folder: Path) -> None:
             assert main(["run", "first_trade", "--strategy", "bot.py:Buyer", "--venue", "demo",
                          "--capital", "USDT=100000", "--no-log", "--quiet"]) == 0  # fmt: skip
         else:
-            exec(compile(block, page, "exec"), {})  # noqa: S102 the page's own code
+            exec(compile(block, page, "exec"), {})

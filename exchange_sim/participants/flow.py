@@ -51,9 +51,11 @@ class FlowParams(Strategy.Params):
     """Distances are fractions of the price per unit of beta; sizes are log-normal.
 
     ``thin_book_weight`` w scales takers by ``1 - w * missing share of the displayed depth``. No
-    taker asks for more than ``depth_share_max`` of what its side shows, so noise shrinks with the
-    book and lets it heal.  Passive orders are halved when the volatility of one minute is
-    ``passive_half_vol`` times ``calm_vol_bp`` x beta.
+    taker asks for more than ``touch_share_max`` of the first ``touch_levels`` prices (takers look
+    at the touch before they cross: Farmer, Gillemot, Lillo, Mike & Sen 2004, "What really causes
+    large price changes?", Quant. Finance 4(4)) or ``depth_share_max`` of what its side shows, so
+    noise shrinks with the book and lets it heal.  Passive orders are halved when the volatility of
+    one minute is ``passive_half_vol`` times ``calm_vol_bp`` x beta.
     """
 
     books: tuple[FlowBook, ...] = ()
@@ -66,6 +68,8 @@ class FlowParams(Strategy.Params):
     mean_s: float = 120.0
     thin_book_weight: float = 0.6
     depth_share_max: float = 0.25
+    touch_share_max: float = 0.7
+    touch_levels: int = 1
     passive_distance: float = 0.02
     passive_nearest: float = 0.0005
     passive_half_vol: float = 6.0
@@ -162,6 +166,10 @@ class BackgroundFlow(Strategy):
         size = self._size(source.mean_d1)
         size *= 1.0 - p.thin_book_weight * (1.0 - book.shown(view, reach))
         size = min(size, p.depth_share_max * book.side_d1(view, 1 - source.side, reach))
+        levels = view.ask_levels if source.side == BUY else view.bid_levels
+        if levels:
+            touch_d1 = sum(lots for _, lots in levels[: p.touch_levels]) / book.depth_lots
+            size = min(size, p.touch_share_max * touch_d1)
         near, far = p.limit_from_mid * book.beta, p.limit_from_mean * book.beta
         if source.side == BUY:
             limit = min(book.mid * math.exp(near), book.mean * math.exp(far))
