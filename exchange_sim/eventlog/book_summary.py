@@ -10,7 +10,7 @@ only if the caller passes it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import accumulate, starmap
@@ -154,11 +154,11 @@ def _depths(levels: Levels, limits: list[int], unit: int) -> list[int]:
     """
     if not levels:
         return [0] * len(limits)
-    sign = 2_000_000 if unit > 0 else -2_000_000
     values = list(accumulate(starmap(mul, levels)))
-    depths = []
-    reach = 0
-    for limit in limits:
-        reach = bisect_right(levels, limit, lo=reach, key=lambda level: level[0] * sign)
-        depths.append(values[reach - 1] * abs(unit) if reach else 0)
-    return depths
+    # a tuple of one price sorts just before the level at that price: no key function is needed
+    if unit > 0:
+        reached = [bisect_left(levels, (limit // 2_000_000 + 1,)) for limit in limits]
+    else:
+        rising, count = levels[::-1], len(levels)
+        reached = [count - bisect_left(rising, (-(limit // 2_000_000),)) for limit in limits]
+    return [values[reach - 1] * abs(unit) if reach else 0 for reach in reached]
