@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracles.source import parse
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "exchange_sim"
 
@@ -68,7 +70,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def layer_problems(unit: str, source: str) -> list[str]:
     """Imports of this unit that do not point down, or that cross between siblings of L2."""
     problems = []
-    for line, name in imports(ast.parse(source)):
+    for line, name in imports(parse(source)):
         top, _, rest = name.partition(".")
         target = rest.split(".")[0]
         if top == "simpy" and unit != "sim":
@@ -98,7 +100,7 @@ def is_set(node: ast.expr) -> bool:
 
 def purity_problems(unit: str, source: str) -> list[str]:
     """What L0-L3 may not do: clocks, randomness, I/O, floats in money code, iteration over sets."""
-    tree, lines, found = ast.parse(source), source.splitlines(), []
+    tree, lines, found = parse(source), source.splitlines(), []
     for line, name in imports(tree):
         top = name.partition(".")[0]
         if top in BANNED and unit not in BANNED[top]:
@@ -147,7 +149,7 @@ def test_units_of_one_layer_do_not_import_each_other_in_a_circle() -> None:
     edges: dict[str, set[str]] = {}
     for path in SOURCES:
         unit = unit_of(path)
-        for _, name in imports(ast.parse(path.read_text())):
+        for _, name in imports(parse(path.read_text())):
             top, _, rest = name.partition(".")
             target = rest.split(".")[0]
             if top == "exchange_sim" and target in LAYER and target != unit:

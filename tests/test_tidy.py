@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracles.source import parse
+
 ROOT = Path(__file__).parents[1]
 MODULE_LINES = 400
 MODULE_LINES_WITH_REASON = 600
@@ -38,7 +40,7 @@ def functions(tree: ast.AST) -> Iterator[Definition]:
 
 def size_problems(source: str) -> list[str]:
     """Modules and functions that do not fit their budgets."""
-    tree, problems = ast.parse(source), []
+    tree, problems = parse(source), []
     lines = len(source.splitlines())
     reason = "Length:" in (ast.get_docstring(tree) or "")
     if lines > (MODULE_LINES_WITH_REASON if reason else MODULE_LINES):
@@ -64,7 +66,7 @@ def left_over_problems(source: str) -> list[str]:
 
 def docstring_problems(source: str) -> list[str]:
     """Public modules, classes and functions that do not say what they are."""
-    tree = ast.parse(source)
+    tree = parse(source)
     problems = [] if ast.get_docstring(tree) else ["1: module without docstring"]
 
     def visit(node: ast.AST, inside: str) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import ROOT, TIMEOUT_S
+from tests.oracles.source import parse
 
 pytestmark = pytest.mark.wheel
 
@@ -111,7 +112,7 @@ def test_what_is_imported_is_declared() -> None:
     found = set()
     for folder in ("exchange_sim", "strategies"):
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
+            for node in ast.walk(parse(path.read_text())):
                 if isinstance(node, ast.Import):
                     found |= {alias.name.partition(".")[0] for alias in node.names}
                 elif isinstance(node, ast.ImportFrom) and node.module:
