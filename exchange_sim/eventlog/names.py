@@ -15,7 +15,8 @@ class Names:
 
     ``ticks`` are tick sizes as decimal text, by instrument; ``numeraires`` the asset id of each
     venue's numeraire; ``account_venues`` the venue id of each account (-1: none).  Sequences may
-    grow while a run creates accounts.
+    grow while a run creates accounts.  ``shocks`` are named by the scenario, ``outages`` are the
+    kinds of outage that the shell knows.
     """
 
     assets: Sequence[str]
@@ -27,6 +28,8 @@ class Names:
     accounts: Sequence[str]
     account_venues: Sequence[int]
     notable: Container[int] = frozenset()
+    shocks: Sequence[str] = ()
+    outages: Sequence[str] = ()
 
     def account(self, account: int) -> str:
         """Name of an account; its number when nobody named it."""
@@ -43,6 +46,14 @@ class Names:
     def instrument(self, instrument: int) -> str:
         """Symbol of an instrument, with its venue when it was named so."""
         return _at(self.instruments, instrument, "instrument")
+
+    def shock(self, shock: int) -> str:
+        """Name of a shock."""
+        return _at(self.shocks, shock, "shock")
+
+    def outage(self, kind: int) -> str:
+        """What an outage of this kind is called."""
+        return _at(self.outages, kind, "kind").replace("_", " ")
 
     def amount(self, asset: int, amount: int) -> str:
         """Amount and symbol of an asset, in whole assets: ``-12.50 USDT``."""

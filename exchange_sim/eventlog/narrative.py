@@ -80,6 +80,7 @@ class Narrator:
         self._counts: dict[tuple[int, int], list[int]] = {}
         self._values: dict[int, int] = {}
         self._repeats: dict[Event, int] = {}
+        self._told: dict[int, bool] = {}
         self._exhausted: dict[int, bool] = {}
         self._everything = level == "debug"
         self._said: list[tuple[int, Line]] = []
@@ -146,13 +147,17 @@ class Narrator:
             _, account, _, maintenance, *_ = event
             venue = self._names.venue_of(account)
             self._count(kind, venue, 0)
-            return not self._is_large(venue, maintenance * MAINTENANCE_SHARE)
+            large = self._is_large(venue, maintenance * MAINTENANCE_SHARE)
+            if large:
+                self._told[account] = True
+            return not large
         elif kind == e.LiquidationEnded.type_id:
             account = event[1]
             venue = self._names.venue_of(account)
             value = self._values.pop(account, 0)
             self._count(kind, venue, value)
-            return not self._is_large(venue, value)
+            begun = self._told.pop(account, False)
+            return not (begun or self._is_large(venue, value))
         elif kind == e.AdlExecuted.type_id:
             self._count(kind, event[1], event[3])
         elif kind == e.BadDebtRecorded.type_id:

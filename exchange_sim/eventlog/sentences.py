@@ -80,9 +80,9 @@ def minute_lines(
     for remark, times in repeats.items():
         if times > 1:
             line = _noted((*remark, 0), names)
-            fields = {**line.fields, "times": times}
-            fields.pop("value", None)
-            fields.pop("scale", None)
+            unknown = ("value", "scale", "d1_per_s", "what")
+            fields = {key: item for key, item in line.fields.items() if key not in unknown}
+            fields["times"] = times
             yield Line(f"{line.message}, repeatedly", fields)
 
 
@@ -179,6 +179,7 @@ _QUOTE_NOTES: Final = (
     NoteKind.QUOTES_RESTORED,
     NoteKind.QUOTES_REDUCED,
 )
+_OUTAGE_NOTES: Final = (NoteKind.OUTAGE_STARTED, NoteKind.OUTAGE_ENDED)
 _NOTABLE_NOTES: Final = (
     NoteKind.SHOCK,
     NoteKind.OUTAGE_STARTED,
@@ -189,8 +190,12 @@ _NOTABLE_NOTES: Final = (
 
 def _noted(event: Event, names: Names) -> Line:
     _, account, kind, a, b = event
-    fields: dict[str, Any] = {"account": names.account(account)}
-    if kind in _QUOTE_NOTES:
+    fields: dict[str, Any] = {"account": names.account(account)} if account >= 0 else {}
+    if kind == NoteKind.SHOCK:
+        fields |= {"name": names.shock(a)} if account < 0 else {"pulse": a, "d1_per_s": _ratio(b)}
+    elif kind in _OUTAGE_NOTES:
+        fields |= {"venue": names.venue(a), "what": names.outage(b)}
+    elif kind in _QUOTE_NOTES:
         fields |= {"cause": _word(WithdrawalCause, a), "scale": _ratio(b)}
     else:
         fields |= {"about": a, "value": b}

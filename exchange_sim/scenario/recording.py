@@ -35,6 +35,7 @@ from exchange_sim.journal.frames import JournalFooter, JournalHeader
 from exchange_sim.journal.storage import storage_error
 from exchange_sim.journal.writer import JournalWriter
 from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.sim.outages import KINDS
 from exchange_sim.world import World
 
 SYSTEM_NAMES = ("system/external", "system/transit", "system/dust")
@@ -158,6 +159,8 @@ class Recording:
             accounts=accounts.names,
             account_venues=accounts.venues,
             notable=accounts.notable,
+            shocks=[shock.name for shock in self.scenario.shocks],
+            outages=KINDS,
         )
         path = None if self.directory is None else self.directory / "narrative.jsonl"
         self.narrator = Narrator(path, names, console=console, level=level)

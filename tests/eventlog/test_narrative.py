@@ -27,6 +27,8 @@ NAMES = Names(
     accounts=["system/external", "mm-1", "crowd/2"],
     account_venues=[-1, 0, 0],
     notable={1},
+    shocks=["news"],
+    outages=["down", "feed_frozen"],
 )
 
 
@@ -83,8 +85,10 @@ def ended(account: int) -> Row:
         ),
         ((40, 1, 1, 3, 0), "quotes withdrawn account=mm-1 cause=margin scale=0.000"),
         ((40, 1, 2, 0, 10**6), "quotes restored account=mm-1 cause=none scale=1.000"),
-        ((40, -1, 4, 2, 9), "shock account=account -1 about=2 value=9"),
-        ((40, 1, 5, 0, 0), "outage started account=mm-1 about=0 value=0"),
+        ((40, -1, 4, 0, 9), "shock name=news"),
+        ((40, 1, 4, 2, 9_000), "shock account=mm-1 pulse=2 d1_per_s=0.009"),
+        ((40, -1, 5, 0, 1), "outage started venue=leading what=feed frozen"),
+        ((40, -1, 6, 0, 0), "outage ended venue=leading what=down"),
         ((40, 1, 7, 6, 1), "strategy fault account=mm-1 about=6 value=1"),
         ((40, 1, 99, 6, 1), "99 account=mm-1 about=6 value=1"),
     ],
@@ -97,6 +101,13 @@ def test_what_each_event_says(tmp_path: Path, event: Row, line: str) -> None:
     del first["level"]
     message = first.pop("event")
     assert " ".join([message, *(f"{key}={value}" for key, value in first.items())]) == line
+
+
+def test_liquidation_that_was_told_is_told_to_its_end(tmp_path: Path) -> None:
+    """Even when little had to be sold: a story that began is finished."""
+    lines = told(tmp_path, (1, started(1, 20_000 * USD)), (2, step(1, USD)), (3, ended(1)))
+
+    assert [line["event"] for line in lines][:2] == ["liquidation started", "liquidation ended"]
 
 
 def test_small_liquidations_are_counted(tmp_path: Path) -> None:
