@@ -135,44 +135,67 @@ def drive(engine: MatchingEngine, operations: list[tuple[bool, Order]]) -> float
     return time.process_time() - started
 
 
-def bench_flow(shape: Callable[[FlowMaker], int], armed: int = 0) -> float:
-    """Operations per second of a flow, with so many armed stops out of its reach."""
+Prepared = tuple[FlowMaker, int]
+"""A flow and how many of its operations make the starting book."""
+
+
+def prepare(shape: Callable[[FlowMaker], int]) -> Prepared:
+    """Make a flow, to be driven any number of times."""
     maker = FlowMaker(seed=7)
-    before = shape(maker)
-    best = float("inf")
+    return maker, shape(maker)
+
+
+def drive_once(flow: Prepared, armed: int = 0) -> float:
+    """Seconds of one round of a flow, with so many armed stops out of its reach."""
+    maker, before = flow
+    first, operations = maker.fresh(before)
+    engine = MatchingEngine()
+    for order in first:
+        engine.submit(order, [])
+    for number in range(armed):
+        id, side = 10**9 + number, number % 2
+        trigger = 10 + number % 997 if side == SELL else 10**6 + number % 997
+        engine.submit(Order(id, 0, 0, id, side, STOP_MARKET, 0, 0, 1, 0, trigger), [])
+    gc.collect()
+    gc.disable()
+    seconds = drive(engine, operations)
+    gc.enable()
+    engine.book.check()
+    return seconds
+
+
+def bench_flows(*flows: Prepared, armed: int = 0) -> list[float]:
+    """Operations per second of each flow; rounds alternate, so that all meet the same machine."""
+    best = [float("inf")] * len(flows)
     for _ in range(ROUNDS):
-        first, operations = maker.fresh(before)
-        engine = MatchingEngine()
-        for order in first:
-            engine.submit(order, [])
-        for number in range(armed):
-            id, side = 10**9 + number, number % 2
-            trigger = 10 + number % 997 if side == SELL else 10**6 + number % 997
-            engine.submit(Order(id, 0, 0, id, side, STOP_MARKET, 0, 0, 1, 0, trigger), [])
-        gc.collect()
-        gc.disable()
-        best = min(best, drive(engine, operations))
-        gc.enable()
-        engine.book.check()
-    return OPERATIONS / best
+        for k, flow in enumerate(flows):
+            best[k] = min(best[k], drive_once(flow, armed))
+    return [OPERATIONS / seconds for seconds in best]
 
 
-def bench_sweep(makers: int) -> float:
+def sweep_once(makers: int) -> float:
     """Nanoseconds per fill of one market order through a single level."""
-    best = float("inf")
-    for _ in range(ROUNDS):
-        engine = MatchingEngine()
-        for number in range(makers):
-            engine.submit(Order(number, 1, 0, number, BUY, LIMIT, GTC, 100, 3), [])
-        taker = Order(makers, 2, 0, makers, SELL, MARKET, GTC, 0, 3 * makers)
-        out: list[Outcome] = []
-        gc.collect()
-        gc.disable()
-        started = time.process_time()
-        engine.submit(taker, out)
-        best = min(best, time.process_time() - started)
-        gc.enable()
-    return best / makers * 1e9
+    engine = MatchingEngine()
+    for number in range(makers):
+        engine.submit(Order(number, 1, 0, number, BUY, LIMIT, GTC, 100, 3), [])
+    taker = Order(makers, 2, 0, makers, SELL, MARKET, GTC, 0, 3 * makers)
+    out: list[Outcome] = []
+    gc.collect()
+    gc.disable()
+    started = time.process_time()
+    engine.submit(taker, out)
+    seconds = time.process_time() - started
+    gc.enable()
+    return seconds / makers * 1e9
+
+
+def bench_sweeps(*sizes: int) -> dict[int, float]:
+    """Nanoseconds per fill by number of makers; rounds alternate."""
+    best = dict.fromkeys(sizes, float("inf"))
+    for _ in range(2 * ROUNDS):
+        for makers in sizes:
+            best[makers] = min(best[makers], sweep_once(makers))
+    return best
 
 
 def bench_deep_level(orders: int) -> tuple[float, float]:
@@ -217,8 +240,8 @@ def bench_cascade(stops: int) -> float:
 
 def figures() -> list[Figure]:
     """The figures that have targets."""
-    quiet, wild = bench_flow(calm) / 1e6, bench_flow(crash) / 1e6
-    fills = {makers: bench_sweep(makers) for makers in (5_000, 10_000, 40_000)}
+    quiet, wild = (speed / 1e6 for speed in bench_flows(prepare(calm), prepare(crash)))
+    fills = bench_sweeps(5_000, 10_000, 40_000)
     rows = [
         at_least("book alone, calm flow", quiet, 1.5, "M operations/s", 2),
         at_least("  crash flow, of that", wild / quiet, 0.5, "x", 2),
@@ -231,16 +254,16 @@ def figures() -> list[Figure]:
 
 def main() -> None:
     """Print all figures."""
-    quiet = bench_flow(calm)
+    calm_flow = prepare(calm)
+    quiet, wild = bench_flows(calm_flow, prepare(crash))
     print(f"calm flow                 {quiet / 1e6:6.2f} M operations/s")
-    wild = bench_flow(crash)
     print(
         f"crash flow                {wild / 1e6:6.2f} M operations/s ({wild / quiet:.0%} of calm)"
     )
-    armed = bench_flow(calm, armed=20_000)
+    (armed,) = bench_flows(calm_flow, armed=20_000)
     print(f"calm with 20,000 stops    {armed / 1e6:6.2f} M operations/s ({armed / quiet:.0%})")
-    for makers in (5_000, 10_000, 40_000):
-        print(f"sweep of {makers:6,} makers   {bench_sweep(makers):6.0f} ns/fill")
+    for makers, nanos in bench_sweeps(5_000, 10_000, 40_000).items():
+        print(f"sweep of {makers:6,} makers   {nanos:6.0f} ns/fill")
     for orders in (1_000, 40_000):
         cancels, changes = bench_deep_level(orders)
         print(f"level of {orders:6,} orders   {cancels:6.0f} ns/cancel, {changes:.0f} ns/change")
