@@ -17,8 +17,9 @@ import pytest
 import exchange_sim
 from exchange_sim import errors
 from exchange_sim.cli import main, render, seam
+from exchange_sim.errors import UsageError
 from exchange_sim.scenario import load
-from exchange_sim.scenario.until import end_of
+from exchange_sim.scenario.until import end_of, instant_of
 from exchange_sim.units import NANOS_PER_MINUTE, NANOS_PER_S
 
 ROOT = Path(__file__).parents[1]
@@ -255,6 +256,17 @@ def test_until_is_a_time_or_a_duration() -> None:
 
     assert end_of(scenario, "5m") == end_of(scenario, "2025-10-10T20:55:00Z")
     assert end_of(scenario, "") == end_of(scenario, "10m") == scenario.end_ns
+    assert end_of(scenario, "20:55") == end_of(scenario, "20:55:00.0") == end_of(scenario, "5m")
+
+
+def test_time_of_day_is_the_first_after_the_start() -> None:
+    """A scenario that runs over midnight: 00:10 is tomorrow."""
+    scenario = load(GOOD, ["scenario.duration=4h"])
+
+    wanted = scenario.start_ns + 200 * NANOS_PER_MINUTE
+    assert instant_of(scenario, "00:10", "--at") == wanted
+    with pytest.raises(UsageError, match="--at 20:49 lies outside the scenario"):
+        instant_of(scenario, "20:49", "--at")
 
 
 def test_progress_in_plain_lines(monkeypatch, capsys) -> None:
