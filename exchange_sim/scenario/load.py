@@ -11,6 +11,7 @@ import attrs
 from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.scenario.addition import Addition
 from exchange_sim.scenario.checks import check
+from exchange_sim.scenario.checks_classes import check_classes
 from exchange_sim.scenario.checks_people import check_people, class_file
 from exchange_sim.scenario.expand import expand
 from exchange_sim.scenario.files import failed, find, make_strategies_importable, read_chain
@@ -70,6 +71,7 @@ def _load(
     check(parts)
     check_people(parts)
     if reader.problems:
+        check_classes(parts)
         raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))
     _finish(parts)
     return parts.build(Scenario, sources=sources, marks=_marks(root))

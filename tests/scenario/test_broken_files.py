@@ -182,3 +182,25 @@ def test_only_comment_lacks_everything(tmp_path: Path) -> None:
         f"the scenario lacks {header}"
         for header in ("[[instruments]]", "[assets]", "[scenario]", "[venues]")
     ]
+
+
+def test_classes_and_parameters_are_told_with_the_rest(tmp_path: Path) -> None:
+    """A file is corrected in one go: a wrong asset does not hide a wrong class or parameter."""
+    shipped = Path(__file__).parents[2] / "scenarios" / "first_trade.toml"
+    text = shipped.read_text().replace('base = "BTC"', 'base = "BTX"')
+    text = text.replace(":LadderMaker", ":LadderMakr").replace("books = [{", "boks = [{")
+    file = tmp_path / "broken.toml"
+    file.write_text(text)
+
+    problems = problems_of(file)
+
+    told = [(p.line, p.message, p.hint) for p in problems]
+    assert told == [
+        (line_of(text, 'base = "BTX"'), "there is no asset 'BTX'", "did you mean 'BTC'?"),
+        (
+            line_of(text, 'class = "strategies.ladder:LadderMakr"'),
+            "strategies.ladder has no attribute 'LadderMakr'",
+            "did you mean 'LadderMaker'?",
+        ),
+        (line_of(text, "boks = [{"), "unknown parameter 'boks'", "did you mean 'books'?"),
+    ]
