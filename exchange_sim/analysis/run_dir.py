@@ -98,6 +98,13 @@ class RunData:
         return self._side("_accounts", "account")
 
     @cached_property
+    def series(self) -> list[dict[str, Any]]:
+        """Rows of the table of recorded series, position is id; empty when there are none."""
+        if "events/_series.parquet" not in self.files:
+            return []
+        return self._side("_series", "series")
+
+    @cached_property
     def balances(self) -> pa.Table:
         """Final balances and loans: ``ledger_account, asset, amount, loan``."""
         return self._read_side("_balances")

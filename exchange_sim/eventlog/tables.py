@@ -126,6 +126,7 @@ _SIDE_COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
         "amount": pa.int64(),
         "loan": pa.int64(),
     },
+    "_series": {"series": pa.int32(), "strategy": pa.string(), "name": pa.string()},
 }
 
 
@@ -170,6 +171,19 @@ def write_instruments(directory: Path, rows: Iterable[Mapping[str, Any]]) -> Non
 def write_assets(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write ``events/_assets.parquet``: id, symbol, decimals.  Raises as ``write_instruments``."""
     _write_side(directory, "_assets", rows)
+
+
+def write_series(directory: Path, series: Mapping[tuple[str, str], int]) -> None:
+    """Write ``events/_series.parquet``: what strategies recorded values of, if anything.
+
+    ``series`` are numbers by strategy and name, in their order.  Raises as ``write_instruments``.
+    """
+    rows = [
+        {"series": number, "strategy": strategy, "name": name}
+        for (strategy, name), number in series.items()
+    ]
+    if rows:
+        _write_side(directory, "_series", rows)
 
 
 def write_accounts(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -27,14 +27,17 @@ class Market:
     ``symbol`` is ``"venue:NAME"``; ``name`` is the part after the colon.  ``tick`` and ``lot`` are
     floats of the exact ``tick_size`` and ``lot_size``.  Fees are fractions of the notional
     (``0.0005`` is 5 bp). ``lot_units`` is one lot in smallest units of the base asset (0 when it is
-    no whole number).
+    no whole number).  ``brackets`` of a perpetual are ``(notional floor in quote, highest leverage,
+    maintenance rate)``; ``liquidation_line`` is the uniMMR at which the venue liquidates.
     """
 
     __slots__ = (
         "base",
         "base_id",
+        "brackets",
         "id",
         "kind",
+        "liquidation_line",
         "lot",
         "lot_den",
         "lot_num",
@@ -77,6 +80,8 @@ class Market:
         maker_fee_ppm: int = 0,
         taker_fee_ppm: int = 0,
         min_notional: float = 0.0,
+        brackets: tuple[tuple[float, int, float], ...] = (),
+        liquidation_line: float = 1.05,
     ) -> None:
         self.id = instrument_id
         self.name = name
@@ -97,6 +102,8 @@ class Market:
         self.qty_decimals = _decimals(lot_size)
         self.maker_fee, self.taker_fee = maker_fee_ppm / PPM, taker_fee_ppm / PPM
         self.min_notional = min_notional
+        self.brackets = brackets
+        self.liquidation_line = liquidation_line
 
     def __repr__(self) -> str:
         return f"Market({self.symbol!r}, id={self.id})"
@@ -105,6 +112,14 @@ class Market:
     def is_perpetual(self) -> bool:
         """True for a perpetual contract, false for spot."""
         return self.kind == InstrumentKind.PERPETUAL
+
+    def maintenance_rate(self, notional: float) -> float:
+        """Maintenance margin rate at the margin of a position of this size; 0.0 for spot."""
+        rate = 0.0
+        for floor, _, mmr in self.brackets:
+            if notional >= floor:
+                rate = mmr
+        return rate
 
     def price(self, ticks: float) -> float:
         """The price of so many ticks, correctly rounded for whole ticks."""

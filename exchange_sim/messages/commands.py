@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from exchange_sim.ids import AccountId, AssetId, ClientOrderId, InstrumentId, VenueId
+from exchange_sim.messages.gateway import (  # noqa: F401 registered with the others
+    RecordValue,
+    RefuseCommand,
+)
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.messages.registry import Message, command
 from exchange_sim.model.account import AccountMode

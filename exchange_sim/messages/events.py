@@ -16,6 +16,10 @@ from exchange_sim.ids import (
     TradeId,
     VenueId,
 )
+from exchange_sim.messages.gateway import (  # noqa: F401 registered with the others
+    CommandRefused,
+    ValueRecorded,
+)
 from exchange_sim.messages.reasons import (
     CancelReason,
     LiquidationAction,

@@ -92,6 +92,7 @@ class BuiltRun:
         try:
             result = self.run.execute(self.until_ns, progress)
             names = self.account_names()
+            self.recording.series = self.run.host.series
             manifest = self.recording.finish(names, not result.interrupted, summarise)
         except BaseException:
             self.recording.abort()

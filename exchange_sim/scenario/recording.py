@@ -30,6 +30,7 @@ from exchange_sim.eventlog.tables import (
     write_assets,
     write_balances,
     write_instruments,
+    write_series,
 )
 from exchange_sim.journal.frames import JournalFooter, JournalHeader
 from exchange_sim.journal.storage import storage_error
@@ -128,6 +129,8 @@ class Recording:
         self.journal: JournalWriter | None = None
         self.books: BookSummary | None = None
         self.narrator: Narrator | None = None
+        self.series: dict[tuple[str, str], int] = {}
+        """Numbers of the series that strategies recorded, by strategy and name."""
         self.log = EventLog(None)
 
     def open(self, tables: bool = True) -> None:
@@ -205,6 +208,7 @@ class Recording:
         if target is not None:
             if self.books is not None:
                 self._write_names(target, accounts)
+                write_series(target, self.series)
             write_manifest(target, manifest)
             if summarise is not None:
                 write_summary(target, summarise(target))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from exchange_sim.limits import OUTBOX_MESSAGES_MAX
 from exchange_sim.marketdata.feed import Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.rng import Stream, Streams
@@ -23,7 +22,8 @@ from exchange_sim.sim.watcher import Reader, Watcher
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES, overridden
 from exchange_sim.strategy.context import SymbolLike
-from exchange_sim.strategy.views import Margin, OrderHandle
+from exchange_sim.strategy.edge import millionths
+from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
 if TYPE_CHECKING:
     from exchange_sim.sim.host import Host
@@ -153,6 +153,31 @@ class Agent(Watcher):
         i = self.names.asset(asset)
         return self.session_named(venue, account).view.loans[i] / self.names.asset_scales[i]
 
+    def balances(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """See ``Strategy.balances``."""
+        return self._amounts(self.session_named(venue, account).view.balances)
+
+    def loans(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """See ``Strategy.loans``."""
+        return self._amounts(self.session_named(venue, account).view.loans)
+
+    def _amounts(self, units: Sequence[int]) -> dict[str, float]:
+        names = self.names
+        return {
+            name: amount / scale
+            for name, scale, amount in zip(names.assets, names.asset_scales, units, strict=True)
+            if amount
+        }
+
+    def positions(self, venue: str | None, account: str | None) -> list[Position]:
+        """See ``Strategy.positions``."""
+        holdings = self.session_named(venue, account).view.holdings
+        return [
+            self.position(market, account)
+            for market in self.names.markets
+            if market.is_perpetual and market.id in holdings and holdings[market.id].lots
+        ]
+
     def margin(self, venue: str | None, account: str | None) -> Margin:
         """See ``Strategy.margin``."""
         session = self.session_named(venue, account)
@@ -175,8 +200,8 @@ class Agent(Watcher):
         self.take_in()
         if tell is not None and not self.closed:
             self.call(tell, *arguments)
-        if self.outbox >= OUTBOX_MESSAGES_MAX:
-            self.note_overflow()
+        if self.refused_locally:
+            self.note_refusals()
 
     def take_in(self) -> None:
         """Take in what has arrived and tell the strategy, in the order of arrival per session."""
@@ -245,6 +270,8 @@ class Agent(Watcher):
         tell = self.callbacks.get("on_stop")
         if tell is not None:
             self.call(tell)
+        if self.refused_locally:
+            self.note_refusals()
 
     def disable(self) -> None:
         """Silence the strategy and ask every venue to cancel its open orders."""
@@ -313,6 +340,15 @@ class Agent(Watcher):
         else:
             del self._timers[timer.name]
         self._wake_for(self._on_timer, timer.name)
+
+    def record(self, values: dict[str, float]) -> None:
+        """See ``Strategy.record``; costs one message of the wake-up's budget for each value."""
+        now, session = self.kernel.now_ns, self.sessions[0]
+        for name, value in values.items():
+            amount = millionths(name, value)
+            if self._may_send(session):
+                series = self._host.series_of(self._name, name)
+                self.exchange.apply((42, now, session.account, series, amount))
 
     def log(self, message: str, values: dict[str, object]) -> None:
         """See ``Strategy.log``."""

@@ -104,7 +104,7 @@ class Desk:
         self.callbacks: dict[str, Any] = {}
         self.closed = False
         self.outbox = 0
-        self.refused_locally = 0
+        self.refused_locally: dict[tuple[int, int], int] = {}
         self._local_notices = 0
         self._default: list[Session | None] = [None] * len(names.venues)
         self._named: dict[tuple[str, str], Session] = {}
@@ -253,14 +253,14 @@ class Desk:
 
     def _may_send(self, session: Session) -> bool:
         if self.outbox >= OUTBOX_MESSAGES_MAX or self.closed or not session.connected:
-            self.refused_locally += 1
+            self._count_refusal(session.account, self._why_blocked(session))
             return False
         self.outbox += 1
         return True
 
     def _refuse(self, order: OrderHandle, reason: int) -> OrderHandle:
         order = self._by_account[order.account].refuse_locally(order, reason)
-        self.refused_locally += 1
+        self._count_refusal(order.account, reason)
         tell = self.callbacks.get("on_order_update")
         if tell is not None and not self.closed and self._local_notices < OUTBOX_MESSAGES_MAX:
             self._local_notices += 1
@@ -272,11 +272,18 @@ class Desk:
         """Tell the strategy about an order that never left; the agent knows how."""
         raise NotImplementedError
 
-    def note_overflow(self) -> None:
-        """Record what the budget refused in this wake-up, once."""
-        if self.refused_locally:
-            self.note(NoteKind.STRATEGY_FAULT, RejectReason.OUTBOX_FULL, self.refused_locally)
-            self.refused_locally = 0
+    def _count_refusal(self, account: int, reason: int) -> None:
+        key = account, int(reason)
+        self.refused_locally[key] = self.refused_locally.get(key, 0) + 1
+
+    def note_refusals(self) -> None:
+        """Record what was refused before it left in this wake-up: one event per reason."""
+        refused, self.refused_locally = self.refused_locally, {}
+        now = self.kernel.now_ns
+        for (account, reason), count in refused.items():
+            if reason == RejectReason.OUTBOX_FULL:
+                self.note(NoteKind.STRATEGY_FAULT, reason, count)
+            self.exchange.apply((41, now, account, 0, -1, -1, reason, count))
 
     # account requests
 

@@ -99,7 +99,13 @@ class Host:
         self.fault_count = 0
         self.calls = 0
         self.running: Agent | None = None
+        self.series: dict[tuple[str, str], int] = {}
+        """Numbers of recorded series by strategy and name, in the order of their first value."""
         self._narrator = narrator
+
+    def series_of(self, strategy: str, name: str) -> int:
+        """The number of a recorded series."""
+        return self.series.setdefault((strategy, name), len(self.series))
 
     def narrate(self, who: str, message: str, values: dict[str, object]) -> None:
         """Pass something notable to the narrative log."""

@@ -11,12 +11,9 @@ from exchange_sim.errors import UsageError
 from exchange_sim.journal.frames import JournalFooter
 from exchange_sim.limits import EVENTS_PER_INSTANT_MAX
 from exchange_sim.marketdata.feed import Feed
-from exchange_sim.marketdata.market import Market
-from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.rng import Streams
 from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
-from exchange_sim.sim.desk import Names
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.host import (
     POLICIES,
@@ -27,6 +24,7 @@ from exchange_sim.sim.host import (
 )
 from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.links import Latency, Link
+from exchange_sim.sim.naming import names_of
 from exchange_sim.sim.outages import Outage, Outages
 from exchange_sim.sim.sampling import BookSampler, SampledBook
 from exchange_sim.sim.seams import (
@@ -80,43 +78,6 @@ class RunResult:
     faults: tuple[FaultReport, ...]
     fault_count: int
     interrupted: bool
-
-
-def names_of(config: WorldConfig) -> Names:
-    """Markets, venues and assets of a world by name, as strategies see them."""
-    assets: list[Asset] = [spec.asset for spec in config.assets]
-    markets = []
-    for spec in config.instruments:
-        instrument: Instrument = spec.instrument
-        venue = config.venues[instrument.venue]
-        base, quote = assets[instrument.base], assets[instrument.quote]
-        tier = venue.fee_tiers[0]
-        markets.append(
-            Market(
-                instrument_id=instrument.id,
-                name=instrument.symbol.rpartition(":")[2],
-                venue=venue.name,
-                venue_id=venue.id,
-                kind=instrument.kind,
-                base=base.name,
-                quote=quote.name,
-                base_id=base.id,
-                quote_id=quote.id,
-                tick_size=instrument.tick_size,
-                lot_size=instrument.lot_size,
-                base_decimals=base.decimals,
-                quote_decimals=quote.decimals,
-                maker_fee_ppm=tier.maker_ppm,
-                taker_fee_ppm=tier.taker_ppm,
-                min_notional=spec.filters.notional_min / quote.scale,
-            )
-        )
-    return Names(
-        tuple(markets),
-        tuple(venue.name for venue in config.venues),
-        tuple(asset.name for asset in assets),
-        tuple(asset.scale for asset in assets),
-    )
 
 
 class Run:

@@ -2,8 +2,8 @@
 
 A command that arrives while the engine is idle is applied at once: one heap entry in all.  While
 the engine is busy it queues, so an overloaded venue answers late.  Service time is a base per
-command and a surcharge per fill.  What the gateway refuses never reaches the world: the refusal
-goes back to the session and is counted in ``refused``.
+command and a surcharge per fill.  What the gateway refuses never reaches the engine: the refusal
+is recorded (``CommandRefused``), goes back to the session and is counted in ``refused``.
 """
 
 from __future__ import annotations
@@ -100,19 +100,24 @@ class VenueServer:
         return 0
 
     def refuse(self, message: Message, reason: int) -> None:
-        """Send a refusal back over the session's link; the world does not hear of it."""
+        """Record a refusal and send it back over the session's link."""
         session, kind, fields = message
         self.refused[int(reason)] = self.refused.get(int(reason), 0) + 1
         if session is None:
             return
-        event: Command
+        now, account = self._kernel.now_ns, fields[0]
+        instrument = client_id = -1
         if kind == 1:
-            event = (2, fields[0], fields[1], fields[2], int(reason), kind)
+            instrument, client_id = fields[1], fields[2]
         elif kind in _ORDER_COMMANDS:
-            event = (2, fields[0], -1, fields[1], int(reason), kind)
+            client_id = fields[1]
+        event: Command
+        if client_id >= 0:
+            event = (2, account, instrument, client_id, int(reason), kind)
         else:
-            event = (15, fields[0], kind, int(reason))
-        session.deliver(self._kernel.now_ns, event)
+            event = (15, account, kind, int(reason))
+        self._exchange.apply((41, now, account, kind, instrument, client_id, int(reason), 1))
+        session.deliver(now, event)
 
     def _enqueue(self, message: Message, now: int) -> None:
         backlog = self.backlog

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exchange_sim.marketdata.bars import BarMaker
 from exchange_sim.marketdata.feed import BookListener, Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
@@ -91,6 +92,7 @@ class Watcher(Desk):
         self._ticks: dict[int, BookView] = {}
         self._book_subscriptions: dict[int, tuple[bool, Any]] = {}
         self._trade_subscriptions: dict[int, bool] = {}
+        self._bar_subscriptions: dict[tuple[int, int], bool] = {}
         self._mark_followed: dict[int, bool] = {}
         for link in links:
             feed.require_horizon(link.latency.max_ns)
@@ -189,6 +191,27 @@ class Watcher(Desk):
             self._trade_subscriptions[market.id] = True
             self.feed.trade_listeners[market.id].append(push)
         self._follow_mark(market)
+
+    def subscribe_bars(self, symbol: SymbolLike, interval_ns: int) -> None:
+        """See ``Strategy.subscribe_bars``."""
+        market = self.names.market(symbol)
+        maker = BarMaker(market, interval_ns)
+        push = self._pusher("on_bar", market)
+        if push is None or (market.id, interval_ns) in self._bar_subscriptions:
+            return
+        self._bar_subscriptions[market.id, interval_ns] = True
+        self.feed.trade_listeners[market.id].append(maker.trade)
+        self.kernel.at(maker.next_end(self.kernel.now_ns), self._end_bar, (maker, push))
+
+    def _end_bar(self, item: tuple[BarMaker, Callable[[Any], None]]) -> None:
+        """An interval is over: trades of this instant belong to the next one."""
+        maker, push = item
+        now = self.kernel.now_ns
+        bar = maker.finish(now)
+        if bar is not None and not self.feed.frozen[maker.market.venue_id]:
+            push(bar)
+        if not self.closed:
+            self.kernel.at(now + maker.interval_ns, self._end_bar, item)
 
     def _follow_mark(self, market: Market) -> None:
         """Marks are pushed for the perpetuals that a strategy has subscribed to in any way."""

@@ -38,6 +38,7 @@ from typing import Any
 import attrs
 
 from exchange_sim.limits import QTY_LOTS_MAX
+from exchange_sim.marketdata.bars import Bar
 from exchange_sim.marketdata.market import Market, Number
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.messages.reasons import NoteKind, RejectReason
@@ -75,6 +76,7 @@ __all__ = [
     "BUY",
     "SELL",
     "AdlNotice",
+    "Bar",
     "BookView",
     "Fill",
     "FundingNotice",
@@ -357,6 +359,13 @@ class Strategy(Reads):
         """Have ``on_trade`` called for every public trade of a market."""
         self._ctx.subscribe_trades(symbol)
 
+    def subscribe_bars(self, symbol: SymbolLike, interval: Duration = "1m") -> None:
+        """Have ``on_bar`` called at the end of each interval, counted from the epoch.
+
+        A market may have several intervals.
+        """
+        self._ctx.subscribe_bars(symbol, duration_ns(interval))
+
     def subscribe_margin(self, venue: str | None = None, account: str | None = None) -> None:
         """Have ``margin()`` refreshed at every mark update of the venue."""
         self._ctx.subscribe_margin(venue, account)
@@ -371,6 +380,14 @@ class Strategy(Reads):
     ) -> None:
         """Put a remark into the event log (a withdrawal of quotes and its cause, for instance)."""
         self._ctx.note(int(kind), a, b, venue, account)
+
+    def record(self, **values: float) -> None:
+        """Put values of your own into the event log, to be read as series afterwards.
+
+        ``self.record(fair=fair, skew=skew)``; kept in millionths.  Raises ``ValueError`` for what
+        is not finite or beyond 9e12, ``TypeError`` for what is no number.
+        """
+        self._ctx.record(values)
 
     def log(self, message: str, **values: object) -> None:
         """Say something notable in the narrative log: rarely, it costs microseconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exchange_sim.marketdata.bars import Bar
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.strategy.views import (
     AdlNotice,
@@ -70,9 +71,12 @@ class Callbacks:
     def on_stop(self) -> None:
         """Called once, at the end of the run; commands sent now go nowhere."""
 
+    def on_bar(self, bar: Bar) -> None:
+        """A bar of a subscribed market is complete (see ``subscribe_bars``)."""
+
 
 CALLBACK_NAMES = tuple(name for name in vars(Callbacks) if name.startswith("on_"))
-"""Every callback, in the order of its definition."""
+"""Every callback, in the order of its definition: fault notes count in it, so new ones go last."""
 
 
 def overridden(strategy: Callbacks) -> frozenset[str]:

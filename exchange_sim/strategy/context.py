@@ -64,6 +64,15 @@ class Context(Protocol):
     def loan(self, asset: str, venue: str | None, account: str | None) -> float:
         """See ``Strategy.loan``."""
 
+    def balances(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """See ``Strategy.balances``."""
+
+    def loans(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """See ``Strategy.loans``."""
+
+    def positions(self, venue: str | None, account: str | None) -> list[Position]:
+        """See ``Strategy.positions``."""
+
     def position(self, symbol: SymbolLike, account: str | None) -> Position:
         """See ``Strategy.position``."""
 
@@ -139,11 +148,17 @@ class Context(Protocol):
     def subscribe_trades(self, symbol: SymbolLike) -> None:
         """See ``Strategy.subscribe_trades``."""
 
+    def subscribe_bars(self, symbol: SymbolLike, interval_ns: int) -> None:
+        """See ``Strategy.subscribe_bars``."""
+
     def subscribe_margin(self, venue: str | None, account: str | None) -> None:
         """See ``Strategy.subscribe_margin``."""
 
     def note(self, kind: int, a: int, b: int, venue: str | None, account: str | None) -> None:
         """See ``Strategy.note``."""
+
+    def record(self, values: dict[str, float]) -> None:
+        """See ``Strategy.record``."""
 
     def log(self, message: str, values: dict[str, object]) -> None:
         """See ``Strategy.log``."""

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from enum import IntEnum
+from typing import Final
 
 from exchange_sim.limits import PRICE_TICKS_MAX
 from exchange_sim.marketdata.market import Market, Number
 from exchange_sim.messages.reasons import RejectReason
-from exchange_sim.units import NANOS_PER_S, parse_duration
+from exchange_sim.units import NANOS_PER_S, PPM, parse_duration
+
+RECORD_MAX: Final = 9e12
+"""Largest value that can be recorded."""
 
 Duration = float | int | str
 """Seconds, or text such as ``"250ms"``."""
@@ -65,3 +70,16 @@ def edge_ticks(
         return 0, 0
     ticks, bad = grid(lambda value: market.to_ticks(value, side), price, PRICE_TICKS_MAX, reason)
     return (ticks, 0) if ticks > 0 and not bad else (0, reason)
+
+
+def millionths(name: str, value: object) -> int:
+    """A recorded value in millionths, rounded to the nearest.
+
+    Raises ``TypeError`` for what is no number, ``ValueError`` for what does not fit 64 bits.
+    """
+    if isinstance(value, bool) or not isinstance(value, (float, int, Decimal)):
+        raise TypeError(f"record({name}=...): expected a number, got {type(value).__name__}")
+    number = float(value)
+    if not math.isfinite(number) or abs(number) > RECORD_MAX:
+        raise ValueError(f"record({name}={value!r}): not finite, or beyond {RECORD_MAX:.0e}")
+    return round(number * PPM)

@@ -15,8 +15,9 @@ from exchange_sim.model.enums import GTC, LIMIT
 from exchange_sim.rng import Stream, Streams
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.context import SymbolLike
+from exchange_sim.strategy.edge import millionths
 from exchange_sim.strategy.views import REJECTED, Margin, OrderHandle, Position
-from exchange_sim.units import parse_utc
+from exchange_sim.units import PPM, parse_utc
 
 
 class FakeContext:
@@ -41,6 +42,7 @@ class FakeContext:
         self.requests: list[tuple[Any, ...]] = []
         self.notes: list[tuple[int, int, int]] = []
         self.logs: list[tuple[str, dict[str, object]]] = []
+        self.records: list[tuple[str, float]] = []
         self.subscriptions: list[tuple[Any, ...]] = []
         self.stopped = ""
 
@@ -103,6 +105,23 @@ class FakeContext:
     def loan(self, asset: str, venue: str | None, account: str | None) -> float:
         """Nothing is owed on a bench."""
         return 0.0
+
+    def balances(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """The balances that were set."""
+        chosen = venue or self.venues()[0]
+        return {asset: held for (at, asset), held in self._balances.items() if at == chosen}
+
+    def loans(self, venue: str | None, account: str | None) -> dict[str, float]:
+        """Nothing is owed on a bench."""
+        return {}
+
+    def positions(self, venue: str | None, account: str | None) -> list[Position]:
+        """The positions in perpetuals that are not flat."""
+        return [
+            self.position(market, account)
+            for market in self._markets.values()
+            if market.is_perpetual and self._lots.get(market.symbol)
+        ]
 
     def position(self, symbol: SymbolLike, account: str | None) -> Position:
         """The position that was set, and the fills since."""
@@ -219,6 +238,10 @@ class FakeContext:
         """Record a subscription."""
         self.subscriptions.append(("trades", self.market(symbol).symbol))
 
+    def subscribe_bars(self, symbol: SymbolLike, interval_ns: int) -> None:
+        """Record a subscription."""
+        self.subscriptions.append(("bars", self.market(symbol).symbol, interval_ns))
+
     def subscribe_margin(self, venue: str | None, account: str | None) -> None:
         """Record a subscription."""
         self.subscriptions.append(("margin", venue))
@@ -226,6 +249,11 @@ class FakeContext:
     def note(self, kind: int, a: int, b: int, venue: str | None, account: str | None) -> None:
         """Record a remark."""
         self.notes.append((kind, a, b))
+
+    def record(self, values: dict[str, float]) -> None:
+        """Keep recorded values."""
+        for name, value in values.items():
+            self.records.append((name, millionths(name, value) / PPM))
 
     def log(self, message: str, values: dict[str, object]) -> None:
         """Record a line of the narrative."""

@@ -94,6 +94,39 @@ class Reads(Callbacks):
         """What the account owes of an asset, charged interest included."""
         return self._ctx.loan(asset, venue, account)
 
+    def balances(self, venue: str | None = None, account: str | None = None) -> dict[str, float]:
+        """Own balances that are not zero, by asset."""
+        return self._ctx.balances(venue, account)
+
+    def loans(self, venue: str | None = None, account: str | None = None) -> dict[str, float]:
+        """What the account owes, by asset."""
+        return self._ctx.loans(venue, account)
+
+    def positions(self, venue: str | None = None, account: str | None = None) -> list[Position]:
+        """Own open positions in perpetuals, in the order of the markets."""
+        return self._ctx.positions(venue, account)
+
+    def liquidation_price(self, symbol: SymbolLike, account: str | None = None) -> float | None:
+        """Mark price at which this position alone would bring the account to its liquidation line.
+
+        Computed from ``margin()`` and the delayed mark with everything else standing still::
+
+            equity + q (x - mark) = line * (maintenance + rate |q| (x - mark))
+
+        ``rate`` is that of the position's bracket.  ``None`` without a position, a mark or a known
+        margin, and where no positive price does it.
+        """
+        market = self.market(symbol)
+        position = self.position(market, account)
+        margin, mark = self.margin(market.venue, account), position.mark_price
+        if not (market.is_perpetual and position.qty_lots and mark and margin.maintenance):
+            return None
+        qty, line = position.qty, market.liquidation_line
+        slope = qty - line * market.maintenance_rate(abs(qty) * mark) * abs(qty)
+        spare = (margin.uni_mmr - line) * margin.maintenance
+        price = mark - spare / slope if slope else 0.0
+        return price if price > 0.0 else None
+
     def position(self, symbol: SymbolLike, account: str | None = None) -> Position:
         """Own holding in a market."""
         return self._ctx.position(symbol, account)

@@ -63,10 +63,11 @@ LIFELESS: Final = (int(LiquidationOutcome.TAKEN_OVER), int(LiquidationOutcome.BA
 BANKRUPT: Final = int(LiquidationOutcome.BANKRUPT)
 FUNDING, DUST = int(PostingKind.FUNDING), int(PostingKind.DUST)
 REPAY = int(PostingKind.REPAY)
+_DECLARED: Final = declared.__name__.rpartition(".")[0]
 LENGTHS: Final = {
     kind: len(shape.field_names) + 1
     for kind, shape in EVENTS.items()
-    if shape.__module__ == declared.__name__
+    if shape.__module__.startswith(_DECLARED)
 }
 """Length of the tuple of every kind of event."""
 

@@ -152,8 +152,11 @@ def _check_instrument(config: WorldConfig, spec: InstrumentSpec) -> None:
 
 
 def _note(w: World, c: Command) -> None:
-    """Record a participant's remark; changes no state."""
-    w.out.append((40, *c[2:]))
+    """Record a remark, a refusal before the engine or a recorded value; changes no state.
+
+    The event has the number and the fields of the command.
+    """
+    w.out.append((c[0], *c[2:]))
 
 
 HANDLERS: dict[int, Handler] = {
@@ -179,4 +182,6 @@ HANDLERS: dict[int, Handler] = {
     29: accounts.set_leverage,
     30: takeover.fund_insurance,
     40: _note,
+    41: _note,
+    42: _note,
 }

@@ -134,7 +134,7 @@ class MiniExchange:
                 side.status_code = PARTIALLY_FILLED if side.leaves_lots else FILLED
                 desk: MiniDesk = self.desks[side.account]
                 signed = qty if side.side == BUY else -qty
-                desk.positions[side.market.id] = desk.positions.get(side.market.id, 0) + signed
+                desk.lots[side.market.id] = desk.lots.get(side.market.id, 0) + signed
             book.last, book.trades = best, book.trades + 1
             book.volume[order.side] += qty
             if not maker.leaves_lots:
@@ -165,7 +165,7 @@ class MiniDesk:
         self.account = len(exchange.desks)
         self.rng: Stream = exchange.streams.stream(f"strategy/{name}")
         self._jitter = exchange.streams.stream(f"timer/{name}")
-        self.positions: dict[int, int] = {}
+        self.lots: dict[int, int] = {}
         self.sent: list[tuple[str, OrderHandle]] = []
         self.notes: list[tuple[int, int, int, int]] = []
         self.transfers: list[tuple[str, float, str, str]] = []
@@ -187,7 +187,7 @@ class MiniDesk:
         return BookView(market, self.now_ns, bids, asks, book.last, book.trades, *book.volume)
 
     def position_lots(self, symbol: Any, account: str | None = None) -> int:
-        return self.positions.get(self.market(symbol).id, 0)
+        return self.lots.get(self.market(symbol).id, 0)
 
     def margin(self, venue: str | None, account: str | None) -> Margin:
         name = venue or "leading"
@@ -197,6 +197,21 @@ class MiniDesk:
 
     def subscribe_book(self, symbol: Any, depth: int, interval_ns: int | None) -> None:
         self.market(symbol)
+
+    def subscribe_bars(self, symbol: Any, interval_ns: int) -> None:
+        pass
+
+    def record(self, values: dict[str, float]) -> None:
+        pass
+
+    def balances(self, venue: str | None, account: str | None) -> dict[str, float]:
+        return {}
+
+    def loans(self, venue: str | None, account: str | None) -> dict[str, float]:
+        return {}
+
+    def positions(self, venue: str | None, account: str | None) -> list[Any]:
+        return []
 
     def subscribe_margin(self, venue: str | None, account: str | None) -> None:
         pass

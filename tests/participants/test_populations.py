@@ -210,7 +210,7 @@ def test_value_traders_buy_dips_within_their_capital() -> None:
 
     assert early == 0
     assert {order.side for order in news(desk)} == {BUY}
-    assert 0.03 < desk.positions[0] / d1 < 0.1
+    assert 0.03 < desk.lots[0] / d1 < 0.1
 
 
 def test_value_traders_are_symmetric() -> None:

@@ -51,13 +51,21 @@ def test_numbers_that_cannot_be_an_order_give_a_rejected_handle(junk):
 
     run, bot = make_run(), Bot()
     add(run, "bot", bot)
-    before = run.exchange.commands
+    commands: list[tuple[int, ...]] = []
+    original = run.exchange._apply
+
+    def spy(command: tuple[int, ...]) -> Any:
+        commands.append(command)
+        return original(command)
+
+    run.exchange._apply = spy
     execute(run, 0.1)
 
+    reason = bot.order.reject_reason or 0
     assert bot.order.status == OrderStatus.REJECTED
-    assert 201 <= (bot.order.reject_reason or 0) < 300
+    assert 201 <= reason < 300
     assert bot.told == [bot.order]
-    assert run.exchange.commands == before
+    assert [command[:1] + command[3:] for command in commands] == [(41, 0, -1, -1, reason, 1)]
 
 
 WRONG_TYPES: list[dict[str, Any]] = [

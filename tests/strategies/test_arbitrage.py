@@ -65,7 +65,7 @@ def test_gap_is_traded_on_both_sides_up_to_the_inventory_limit() -> None:
     exchange.run(3)
     desk = add(exchange, inventory_d1=0.05, recycle_s=1e6)
     exchange.run(300)
-    here, there = desk.positions[0] * 0.001, desk.positions[1] * 0.01
+    here, there = desk.lots[0] * 0.001, desk.lots[1] * 0.01
     limit = 0.05 * 40e6 / 100_000
 
     assert {(order.market.symbol, order.side) for _, order in desk.sent} >= {
@@ -102,9 +102,9 @@ def test_perpetual_inventory_shrinks_slowly_during_an_outage() -> None:
         exchange.run(20)
         makers[0].pairs[0].fair_ticks = makers[1].pairs[0].fair_ticks
         exchange.run(2)
-        before = desk.positions[0]
+        before = desk.lots[0]
         exchange.run(120)
-        left.append(desk.positions[0] / before)
+        left.append(desk.lots[0] / before)
 
     assert left[0] < 0.3
     assert left[1] > 0.8
@@ -115,10 +115,10 @@ def test_a_leg_that_did_not_trade_is_repaired() -> None:
     exchange, _ = venues()
     desk = add(exchange)
     exchange.run(2)
-    desk.positions[0] = 5000
+    desk.lots[0] = 5000
     exchange.run(10)
 
-    assert desk.positions[0] < 500
+    assert desk.lots[0] < 500
     assert all(order.time_in_force == IOC for _, order in desk.sent)
 
 

@@ -141,10 +141,10 @@ def test_inventory_skews_linearly_to_one_side() -> None:
     market, desk = started(which)
     pair = which.pairs[0]
     size = live(desk, BUY)[4].leaves_lots
-    desk.positions[0] = round(pair.limit_lots / 2)
+    desk.lots[0] = round(pair.limit_lots / 2)
     market.run(2)
     half = live(desk, BUY)[4].leaves_lots
-    desk.positions[0] = round(pair.limit_lots)
+    desk.lots[0] = round(pair.limit_lots)
     market.run(2)
 
     assert half == pytest.approx(size / 2, rel=0.02)
@@ -333,13 +333,13 @@ def test_inventory_is_unwound_slowly() -> None:
     market, desk = started(which)
     market.add(other, "other")
     pair = which.pairs[0]
-    start = desk.positions[0] = round(0.8 * pair.limit_lots)
+    start = desk.lots[0] = round(0.8 * pair.limit_lots)
     market.run(60)
     sold = [order for kind, order in desk.sent if order.time_in_force == IOC]
 
     assert sold
     assert all(order.side == SELL for order in sold)
-    assert start * 0.9**6 <= desk.positions[0] < 0.75 * start
+    assert start * 0.9**6 <= desk.lots[0] < 0.75 * start
 
 
 def test_news_moves_the_fair_value_once() -> None:
