@@ -19,51 +19,27 @@ because in ``match`` its head is a local variable.  Levels that close are used a
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
 
-from exchange_sim.errors import InvariantViolation
+from exchange_sim.matching.columns import TOUCHED_MAX
 from exchange_sim.matching.level import Level
 from exchange_sim.matching.outcomes import CANCEL, REDUCE, TRADE, Outcome
+from exchange_sim.matching.reading import NO_LIMIT, ReadableBook
 from exchange_sim.messages.reasons import CancelReason
-from exchange_sim.model.enums import BUY, SELL, StpMode
+from exchange_sim.model.enums import BUY, StpMode
 from exchange_sim.model.order import Order
 
 _STP = int(CancelReason.STP)
 _EXPIRE_TAKER = int(StpMode.EXPIRE_TAKER)
 _EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
 _DECREMENT = int(StpMode.DECREMENT)
-_NO_LIMIT = -(2**62)
 _SLACK = 64
 """Dead cells that a level may carry before compaction is considered."""
 
 
-class OrderBook:
-    """Resting orders of one instrument.
+class OrderBook(ReadableBook):
+    """A book that orders rest in, leave and trade against."""
 
-    ``best_bid`` and ``best_ask`` are ticks, 0 while that side is empty; ``last_price`` is the last
-    traded price, 0 before any trade.  Orders are not indexed by id: their owner holds them.
-    """
-
-    __slots__ = (
-        "_ask_keys",
-        "_asks",
-        "_bid_keys",
-        "_bids",
-        "_closed",
-        "best_ask",
-        "best_bid",
-        "last_price",
-    )
-
-    def __init__(self) -> None:
-        self.best_bid = 0
-        self.best_ask = 0
-        self.last_price = 0
-        self._bids: dict[int, Level] = {}
-        self._asks: dict[int, Level] = {}
-        self._closed: list[Level] = []
-        self._bid_keys: list[int] = []
-        self._ask_keys: list[int] = []
+    __slots__ = ()
 
     def rest(self, order: Order) -> None:
         """Append ``order`` at the back of its price level; ``display`` decides what is shown."""
@@ -75,11 +51,13 @@ class OrderBook:
         order.level = level
         level.queue.append(order)
         level.total += leaves
+        self._touched[level.key] = None
         order.shown = leaves
         display = order.display
         if display and display < leaves:
             order.shown = display
             level.hidden += leaves - display
+            self._hides = True
 
     def _open_level(self, side: int, price: int) -> Level:
         if side == BUY:
@@ -98,6 +76,8 @@ class OrderBook:
                 self.best_ask = price
         else:
             insort(keys, key)
+        if len(self._touched) > TOUCHED_MAX:
+            self._columns.forget()
         return level
 
     def _close_level(self, side: int, level: Level) -> None:
@@ -124,6 +104,7 @@ class OrderBook:
         level = order.level
         order.level = None
         level.total -= order.leaves
+        self._touched[level.key] = None
         if level.total:
             if order.display:
                 level.hidden -= order.leaves - order.shown
@@ -145,23 +126,24 @@ class OrderBook:
         shown = min(order.shown, new_leaves)
         level.hidden += (new_leaves - shown) - (order.leaves - order.shown)
         level.total += new_leaves - order.leaves
+        self._touched[level.key] = None
         order.leaves = new_leaves
         order.shown = shown
 
     def match(self, taker: Order, limit: int, out: list[Outcome], stp: int = 0) -> int:
         """Trade ``taker`` against the far side at the makers' prices; returns what stays open.
 
-        ``limit`` is the worst price to trade at, 0 for none.  ``stp`` is the self-trade prevention
-        mode that applies when a maker has the taker's account.  ``taker.leaves`` is updated.
+        ``limit`` is the worst price or 0, ``stp`` the self-trade prevention.  Updates ``leaves``.
         """
         leaves = taker.leaves
         if taker.side == BUY:
-            keys, levels, floor = self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
+            keys, levels, floor = self._ask_keys, self._asks, -limit if limit else NO_LIMIT
         else:
             keys, levels, floor = self._bid_keys, self._bids, limit
         account, last = taker.account, 0
         while leaves and keys and keys[-1] >= floor:
             level = levels[keys[-1]]
+            self._touched[level.key] = None
             price, queue, head, ghosts = level.price, level.queue, level.head, level.ghosts
             total = level.total
             while leaves and total:
@@ -254,6 +236,7 @@ class OrderBook:
         order.leaves -= qty
         order.shown -= qty
         level.total -= qty
+        self._touched[level.key] = None
         if not order.leaves:
             self.remove(order)
         elif not order.shown:
@@ -285,108 +268,3 @@ class OrderBook:
             if found >= need:
                 return need
         return found
-
-    def _levels(self, side: int, limit: int = 0) -> Iterator[Level]:
-        """The levels of a side, best first, up to ``limit`` inclusive (0: all)."""
-        keys, levels, floor = self._side(side, limit)
-        for key in reversed(keys):
-            if key < floor:
-                return
-            yield levels[key]
-
-    def _side(self, side: int, limit: int) -> tuple[list[int], dict[int, Level], int]:
-        """Keys and levels of a side, and the worst key up to ``limit`` inclusive (0: any)."""
-        if side == BUY:
-            return self._bid_keys, self._bids, limit
-        return self._ask_keys, self._asks, -limit if limit else _NO_LIMIT
-
-    def depth(self, side: int, n: int = 0) -> list[tuple[int, int]]:
-        """``(price, shown lots)`` of the best ``n`` levels of ``side`` (0: all), best first."""
-        keys, levels, _ = self._side(side, 0)
-        best = keys[: -n - 1 : -1] if n else keys[::-1]
-        return [((level := levels[key]).price, level.total - level.hidden) for key in best]
-
-    def snapshot(self, n: int) -> tuple[list[int], list[int], list[int], list[int]]:
-        """The best ``n`` levels for publication: bid prices and shown lots, minus ask prices, lots.
-
-        Taken ten times a second for every book that changed, so nothing is made that the book does
-        not have already: prices are its own keys (both sides of 20 levels: 3 us, as pairs 5 us).
-        """
-        levels, bid_keys = self._bids, self._bid_keys[: -n - 1 : -1]
-        bids = [levels[key] for key in bid_keys]
-        levels, ask_keys = self._asks, self._ask_keys[: -n - 1 : -1]
-        asks = [levels[key] for key in ask_keys]
-        bid_lots = [level.total - level.hidden for level in bids]
-        return bid_keys, bid_lots, ask_keys, [level.total - level.hidden for level in asks]
-
-    def quantity_within(self, side: int, limit: int) -> int:
-        """Shown lots resting on ``side`` at ``limit`` or better.  O(levels within)."""
-        return sum(level.total - level.hidden for level in self._levels(side, limit))
-
-    def cost(self, side: int, qty: int, limit: int = 0) -> tuple[int, int]:
-        """What ``qty`` lots taken from ``side`` would cost: ``(lots found, sum of price * lots)``.
-
-        ``side`` is the resting side: a buyer asks for SELL.  Hidden quantity counts, because it
-        trades; ``limit`` 0 means no limit.  O(levels taken).
-        """
-        left, notional = qty, 0
-        keys, levels, floor = self._side(side, limit)
-        for key in reversed(keys):
-            if key < floor:
-                break
-            level = levels[key]
-            lots = min(left, level.total)
-            notional += lots * level.price
-            left -= lots
-            if not left:
-                break
-        return qty - left, notional
-
-    def totals(self, side: int, limit: int = 0) -> list[tuple[int, int]]:
-        """``(price, open lots with the hidden ones)`` per level, best first, up to ``limit``."""
-        keys, levels, floor = self._side(side, limit)
-        best = keys[bisect_left(keys, floor) :]
-        best.reverse()
-        return [((level := levels[key]).price, level.total) for key in best]
-
-    def total(self, side: int) -> int:
-        """All open lots of a side, hidden ones included.  O(levels)."""
-        return sum(level.total for level in self._levels(side))
-
-    def orders_of(self, side: int) -> Iterator[Order]:
-        """The resting orders of a side in price-time priority."""
-        for level in self._levels(side):
-            yield from level
-
-    @property
-    def orders(self) -> dict[int, Order]:
-        """All resting orders by id, made on each call.  O(orders)."""
-        return {order.order_id: order for order in self}
-
-    def __len__(self) -> int:
-        """How many orders rest.  O(levels)."""
-        return sum(len(level) for level in [*self._bids.values(), *self._asks.values()])
-
-    def __iter__(self) -> Iterator[Order]:
-        """All resting orders: bids then asks, each in price-time priority."""
-        yield from self.orders_of(BUY)
-        yield from self.orders_of(SELL)
-
-    def check(self, crossed: bool = False) -> None:
-        """Raise ``InvariantViolation`` if BOOK-1 or BOOK-2 does not hold.  O(orders).
-
-        ``crossed`` permits a crossed book, as during a call auction.
-        """
-        if not crossed and self.best_bid and self.best_ask and self.best_bid >= self.best_ask:
-            raise InvariantViolation(f"bid {self.best_bid} >= ask {self.best_ask}", "BOOK-1")
-        for side, keys, levels, best in (
-            (BUY, self._bid_keys, self._bids, self.best_bid),
-            (SELL, self._ask_keys, self._asks, -self.best_ask),
-        ):
-            if keys != sorted(levels) or best != (keys[-1] if keys else 0):
-                raise InvariantViolation(f"keys of side {side} are not its levels", "BOOK-2")
-            for key in keys:
-                level = levels[key]
-                if problem := level.problem(side, key):
-                    place = f"level {level.price} of side {side}"
-                    raise InvariantViolation(f"{place}: {problem}", "BOOK-2")
