@@ -35,3 +35,15 @@ JOURNAL_BLOCK_COMMANDS: Final = 512
 
 ROW_GROUP_ROWS: Final = 65_536
 """Rows that the event log buffers per table before it writes a row group."""
+
+ACTIONS_PER_TRANSACTION_MAX: Final = 64
+"""Actions of one on-chain transaction; twenty rounds of a loop fit."""
+
+DRAFTS_PER_WALLET_MAX: Final = 100
+"""Transactions of one wallet that are begun and not submitted."""
+
+MEMPOOL_TRANSACTIONS_MAX: Final = 100_000
+"""Transactions that wait for a block; more are refused with ``MEMPOOL_FULL``."""
+
+GAS_PRICE_MAX: Final = 10**15
+"""A million gwei per gas: keeps the fee of a full block inside 64 bits."""

@@ -2,4 +2,9 @@
 
 A message is a tuple of integers on the hot path, ``(type_id, ...)``, and an attrs class for people.
 The registry is the single schema of both: codec, event tables, reference page and fuzzers read it.
+Importing this package fills it.
 """
+
+from exchange_sim.messages import chain_commands, chain_events, commands, events
+
+__all__ = ["chain_commands", "chain_events", "commands", "events"]

@@ -62,6 +62,23 @@ class RejectReason(IntEnum):
 
     NOTHING_TO_REPAY = 501
 
+    NO_CHAIN = 510
+    NOT_A_WALLET = 511
+    UNKNOWN_ACTION = 512
+    TOO_MANY_ACTIONS = 513
+    NEEDS_TRANSACTION = 514
+    NO_ACTIONS = 515
+    UNKNOWN_TRANSACTION = 516
+    REPLACEMENT_UNDERPRICED = 517
+    MEMPOOL_FULL = 518
+    GAS_LIMIT_TOO_HIGH = 519
+    CANNOT_PAY_GAS = 520
+    OUT_OF_GAS = 521
+    CANCELED_BY_OWNER = 522
+    REPLACED = 523
+    NOT_AT_START = 524
+    BAD_ACTION = 525
+
     TRANSFER_SUSPENDED = 801
     TRANSFER_LIMIT = 802
     UNKNOWN_TRANSFER = 803
@@ -111,6 +128,10 @@ class PostingKind(IntEnum):
     TRANSFER_FEE = 17
     GENESIS = 18
     DUST = 19
+
+    GAS_BURNED = 40
+    GAS_TIP = 41
+    SEND = 42
 
 
 class MarginBand(IntEnum):
@@ -173,3 +194,13 @@ class WithdrawalCause(IntEnum):
     HEDGE_LOSS = 7
     LIQUIDATION = 8
     GROUP = 9
+
+
+class ActionKind(IntEnum):
+    """What one step of an on-chain transaction does; the meaning of its arguments follows from it.
+
+    An amount of ``-1`` means all that there is (the free balance of the wallet, the whole debt, the
+    whole deposit), ``-2`` what the action before it gave to the wallet.
+    """
+
+    SEND = 1

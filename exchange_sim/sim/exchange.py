@@ -30,6 +30,10 @@ ACCOUNTS_AT: Final[dict[int, tuple[int, ...]]] = {
     33: (1,),
     35: (4, 5),
     37: (1,),
+    100: (2,),
+    101: (2,),
+    102: (2,),
+    103: (2,),
 }
 """Where an event names the accounts that get to see it; kinds 1 to 4 and 6 are routed inline."""
 

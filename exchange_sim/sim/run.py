@@ -14,6 +14,7 @@ from exchange_sim.marketdata.feed import Feed
 from exchange_sim.rng import Streams
 from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
+from exchange_sim.sim.chain import ChainClock, Traffic
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.host import (
     POLICIES,
@@ -37,10 +38,11 @@ from exchange_sim.sim.seams import (
     WorldLike,
 )
 from exchange_sim.sim.session import Session, session_key
-from exchange_sim.sim.timers import Transfers, VenueTimers, VenueTiming
+from exchange_sim.sim.timers import Transfers, VenueTimers, VenueTiming, timeless
 from exchange_sim.sim.venue import VenueServer
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
+from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import WorldConfig
 
 Accounts = Mapping[str, int | Mapping[str, int]]
@@ -59,6 +61,10 @@ class RunnableWorld(WorldLike, Protocol):
     @property
     def engines(self) -> Sequence[Any]:
         """Matching engines by instrument id; each has a ``book``."""
+
+    @property
+    def chain(self) -> ChainState | None:
+        """The chain, if there is one."""
 
 
 @attrs.frozen
@@ -96,6 +102,7 @@ class Run:
         log: LogLike | None = None,
         book_sink: BookSink | None = None,
         narrator: Narrator | None = None,
+        traffic: Traffic | None = None,
         feed_interval_ns: int = 100 * NANOS_PER_MS,
         hang_limit_s: float = 0.0,
         events_per_instant_max: int = EVENTS_PER_INSTANT_MAX,
@@ -112,6 +119,8 @@ class Run:
         self.timings = list(timings or [VenueTiming() for _ in config.venues])
         if len(self.timings) != len(config.venues):
             raise UsageError(f"{len(config.venues)} venues, but {len(self.timings)} timings")
+        if world.chain is not None:
+            self.timings[world.chain.venue] = timeless(self.timings[world.chain.venue])
         self.servers = [self._server(i, timing) for i, timing in enumerate(self.timings)]
         self.timers = [self._clockwork(i, timing) for i, timing in enumerate(self.timings)]
         self.outages = Outages(
@@ -119,6 +128,7 @@ class Run:
         )
         venue_of = self.exchange.account_venue
         Transfers(self.kernel, self.exchange, self.timings, venue_of.__getitem__)
+        self.chain_clock = self._blocks(world.chain, traffic or Traffic())
         self.sampler = BookSampler(self.kernel, books, book_sink, self.feed) if book_sink else None
         self.interrupted = False
         self._feed_interval_ns = feed_interval_ns
@@ -142,6 +152,12 @@ class Run:
         perpetuals = any(m.is_perpetual and m.venue_id == venue for m in self.names.markets)
         server = self.servers[venue]
         return VenueTimers(venue, timing, self.kernel, self.exchange, server, perpetuals)
+
+    def _blocks(self, chain: ChainState | None, traffic: Traffic) -> ChainClock | None:
+        if chain is None:
+            return None
+        stream = self.streams.stream("chain/traffic")
+        return ChainClock(chain, traffic, self.kernel, self.exchange, stream)
 
     # the initial state
 
@@ -272,6 +288,8 @@ class Run:
             session.learn(now, state)
         for timers in self.timers:
             timers.start()
+        if self.chain_clock is not None:
+            self.chain_clock.start()
         if self.sampler is not None:
             self.sampler.start()
         self._publish(None)

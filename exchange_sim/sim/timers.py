@@ -49,6 +49,18 @@ class VenueTiming:
     orders_per_s: int = 0
 
 
+def timeless(timing: VenueTiming) -> VenueTiming:
+    """The same links without any timer: a chain does everything in its blocks."""
+    return attrs.evolve(
+        timing,
+        mark_interval_ns=0,
+        funding_interval_ns=0,
+        interest_interval_ns=0,
+        liquidation_interval_ns=0,
+        expiry_interval_ns=0,
+    )
+
+
 class VenueTimers:
     """The clockwork of one venue."""
 

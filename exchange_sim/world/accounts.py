@@ -57,6 +57,8 @@ def open_account(w: World, c: Command) -> None:
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     if not 0 <= fee_tier < len(w.config.venues[venue].fee_tiers):
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
+    if w.chain is not None and venue == w.chain.venue and mode != CASH:
+        return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     account = w.add_account(venue, owner, mode, fee_tier)
     if mode == PORTFOLIO:
         w.venues[venue].has_portfolio = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import attrs
 
+from exchange_sim.defi.spec import ChainSpec
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
@@ -99,9 +100,13 @@ class VenueSpec:
 
 @attrs.frozen
 class WorldConfig:
-    """Everything that exists when a world starts.  Ids are positions in these tuples."""
+    """Everything that exists when a world starts.  Ids are positions in these tuples.
+
+    ``chain`` names the venue whose accounts are wallets; None is a world without a chain.
+    """
 
     start_ns: int
     assets: tuple[AssetSpec, ...]
     venues: tuple[VenueSpec, ...]
     instruments: tuple[InstrumentSpec, ...]
+    chain: ChainSpec | None = None

@@ -55,6 +55,8 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
     for venue in w.venues:
         yield from _venue(venue)
     yield "transfers", sorted(w.transfers.items())
+    if w.chain is not None:
+        yield from w.chain.parts()
 
 
 def _order(order: Order) -> tuple[int, ...]:

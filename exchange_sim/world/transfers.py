@@ -27,6 +27,8 @@ def start_transfer(w: World, c: Command) -> None:
         return None
     if not 0 <= asset < len(w.config.assets) or amount <= 0 or source is target:
         return refuse(w, c, R.BAD_AMOUNT)
+    if w.chain is not None and source.venue == w.chain.venue:
+        return refuse(w, c, R.NEEDS_TRANSACTION)
     venue = w.venues[source.venue]
     if not venue.transfers_enabled and target.venue != source.venue:
         return refuse(w, c, R.TRANSFER_SUSPENDED)

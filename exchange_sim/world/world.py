@@ -30,6 +30,8 @@ from exchange_sim.world import (
     takeover,
     transfers,
 )
+from exchange_sim.world.chain import blocks
+from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.venue import VenueState
 
@@ -79,6 +81,7 @@ class World:
         self.open_interest = [0] * len(self.engines)
         self.holders: list[dict[int, None]] = [{} for _ in self.engines]
         self.index_sources: list[list[tuple[int, int, int, int]]] = []
+        self.chain = ChainState(config.chain, self) if config.chain else None
         self.dirty: dict[int, bool] = {}
         for engine, spec in zip(self.engines, config.instruments, strict=True):
             engine.protect_ppm = spec.protect_ppm
@@ -184,4 +187,9 @@ HANDLERS: dict[int, Handler] = {
     40: _note,
     41: _note,
     42: _note,
+    100: blocks.stage_action,
+    101: blocks.submit_transaction,
+    102: blocks.cancel_transaction,
+    103: blocks.produce_block,
+    105: blocks.apply_action,
 }

@@ -1,0 +1,1 @@
+"""The chain inside the world: wallets, blocks, transactions and what they do."""
