@@ -37,11 +37,11 @@ from exchange_sim.messages.reasons import (
     PostingKind,
 )
 from exchange_sim.model.account import CROSS, Account
-from exchange_sim.model.enums import BUY, FLAG_LIQUIDATION, IOC, LIMIT, SELL, InstrumentStatus
+from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.model.instrument import Instrument
-from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
 from exchange_sim.world import orders, takeover
+from exchange_sim.world.forced import collar, lots_for, send_ioc
 from exchange_sim.world.margin import asset_value, net_worth, position_value, requirements
 from exchange_sim.world.settlement import repay_loan
 from exchange_sim.world.venue import known_venue
@@ -205,7 +205,7 @@ def _buy_liability(w: World, venue: VenueState, account: Account, asset: int, ow
     if instrument is None:
         return
     inst = w.instruments[instrument]
-    limit = _collar(w, instrument, BUY)
+    limit = collar(w, instrument, BUY)
     unit = limit * inst.unit_value
     cash = w.ledger.free(account.id, venue.numeraire) * PPM // (PPM + account.taker_ppm)
     qty = min(-(-owed // inst.lot_units), cash // unit, venue.budget[instrument] // unit)
@@ -233,29 +233,12 @@ def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
         if owed <= 0:
             return
         inst = w.instruments[instrument]
-        limit = _collar(w, instrument, SELL)
+        limit = collar(w, instrument, SELL)
         unit = limit * inst.unit_value
-        qty = min(lots, venue.budget[instrument] // unit, _lots_for(w, inst, account, owed, limit))
+        qty = min(lots, venue.budget[instrument] // unit, lots_for(w, inst, account, owed, limit))
         if qty <= 0:
             continue
         owed -= _send(w, venue, account, inst, SELL, limit, qty, LiquidationAction.SELL_ASSET)
-
-
-def _lots_for(w: World, inst: Instrument, account: Account, owed: int, limit: int) -> int:
-    """Lots whose sale raises ``owed`` after the fee: at the bids down to ``limit``, then at it.
-
-    O(levels taken).
-    """
-    owed = -(-owed * PPM // (PPM - account.taker_ppm)) + 1
-    lots = 0
-    for price, resting in w.engines[inst.id].book.totals(BUY, limit):
-        unit = price * inst.unit_value
-        taken = min(resting, -(-owed // unit))
-        lots += taken
-        owed -= taken * unit
-        if owed <= 0:
-            return lots
-    return lots - -owed // (limit * inst.unit_value)
 
 
 def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:
@@ -263,7 +246,7 @@ def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: 
     take.
     """
     inst, book = w.instruments[instrument], w.engines[instrument].book
-    _, total = book.cost(BUY, lots, _collar(w, instrument, SELL))
+    _, total = book.cost(BUY, lots, collar(w, instrument, SELL))
     table = venue.spec.collateral.get(asset)
     return total * inst.unit_value * (table.tiers[0][1] if table else 0) // PPM
 
@@ -295,7 +278,7 @@ def reduce_position(
     inst = w.instruments[instrument]
     position = account.positions[instrument]
     side = SELL if position.qty > 0 else BUY
-    limit = _collar(w, instrument, side)
+    limit = collar(w, instrument, side)
     unit = limit * inst.unit_value
     qty = min(qty, max(1, venue.budget[instrument] // unit))
     value = _send(w, venue, account, inst, side, limit, qty, LiquidationAction.REDUCE_POSITION)
@@ -316,21 +299,6 @@ def _charge_fee(w: World, venue: VenueState, account: Account, value: int) -> No
     w.out.append((34, venue.id, venue.numeraire, fee, balance))
 
 
-def _collar(w: World, instrument: int, side: int) -> int:
-    """The worst price of a liquidation order: the collar beyond the worse of mid and mark, in
-    ticks.
-
-    With one side of the book empty the mark alone counts.  Rounded towards the market.
-    """
-    book, ratio = w.engines[instrument].book, w.specs[instrument].liquidation_collar_ppm
-    mark = w.marks[instrument] if w.brackets[instrument] else w.last_prices[instrument] * PPM
-    bid, ask = book.best_bid, book.best_ask
-    mid = (bid + ask) * PPM // 2 if bid and ask else mark
-    if side == SELL:
-        return max(1, -(-min(mid, mark) * (PPM - ratio) // (PPM * PPM)))
-    return max(1, max(mid, mark) * (PPM + ratio) // (PPM * PPM))
-
-
 def _send(
     w: World,
     venue: VenueState,
@@ -346,23 +314,7 @@ def _send(
     An order that could not trade completely has emptied the book inside its collar, so the
     instrument's budget of this slot ends with it.
     """
-    if w.status[inst.id] != InstrumentStatus.TRADING:
-        venue.budget[inst.id] = 0
-        return 0
-    order = Order(
-        w.next_order_id, account.id, inst.id, -w.next_order_id, side, LIMIT, IOC, limit, qty,
-        flags=FLAG_LIQUIDATION,
-    )  # fmt: skip
-    w.next_order_id += 1
-    account.orders[order.client_order_id] = order
-    w.out.append(
-        (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, IOC, limit,
-         qty, 0, 0, FLAG_LIQUIDATION)
-    )  # fmt: skip
-    start = len(w.out)
-    orders.execute(w, w.engines[inst.id], inst, account, order)
-    fills = [e for e in w.out[start:] if e[0] == 6 and e[7] == order.order_id]
-    lots, value = sum(fill[4] for fill in fills), sum(fill[11] for fill in fills)
+    lots, value = send_ioc(w, account, inst, side, limit, qty)
     venue.budget[inst.id] = venue.budget[inst.id] - value if lots == qty else 0
     if lots:
         w.out.append((32, account.id, int(action), inst.id, lots, value))
