@@ -5,6 +5,20 @@ The registry is the single schema of both: codec, event tables, reference page a
 Importing this package fills it.
 """
 
-from exchange_sim.messages import chain_commands, chain_events, commands, events
+from exchange_sim.messages import (
+    chain_commands,
+    chain_events,
+    commands,
+    credit_commands,
+    credit_events,
+    events,
+)
 
-__all__ = ["chain_commands", "chain_events", "commands", "events"]
+__all__ = [
+    "chain_commands",
+    "chain_events",
+    "commands",
+    "credit_commands",
+    "credit_events",
+    "events",
+]

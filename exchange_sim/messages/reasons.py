@@ -61,6 +61,12 @@ class RejectReason(IntEnum):
     NO_REFERENCE_PRICE = 405
 
     NOTHING_TO_REPAY = 501
+    UNKNOWN_PRODUCT = 502
+    UNKNOWN_LOAN = 503
+    COLLATERAL_NOT_ACCEPTED = 504
+    LOAN_TO_VALUE = 505
+    LENDER_EMPTY = 506
+    LOAN_IN_LIQUIDATION = 507
 
     NO_CHAIN = 510
     NOT_A_WALLET = 511
@@ -133,6 +139,11 @@ class PostingKind(IntEnum):
     GAS_TIP = 41
     SEND = 42
 
+    LOAN_COLLATERAL = 60
+    LOAN_PRINCIPAL = 61
+    LOAN_CHARGES = 62
+    LOAN_SURPLUS = 63
+
 
 class MarginBand(IntEnum):
     """State of a unified account by its uniMMR (rulebook: portfolio margin, status bands)."""
@@ -204,3 +215,28 @@ class ActionKind(IntEnum):
     """
 
     SEND = 1
+
+
+class LoanChange(IntEnum):
+    """Why a loan changed."""
+
+    TOPPED_UP = 1
+    REPAID = 2
+    SOLD = 3
+    FEE = 4
+
+
+class LoanNoticeKind(IntEnum):
+    """What a lender tells a borrower."""
+
+    CALL = 1
+    CURED = 2
+    LIQUIDATION = 3
+
+
+class LoanEnd(IntEnum):
+    """How a loan ended."""
+
+    REPAID = 1
+    LIQUIDATED = 2
+    SHORTFALL = 3

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import attrs
 
+from exchange_sim.credit.loans import LoanTerms
 from exchange_sim.defi.spec import ChainSpec
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.instrument import Asset, Instrument
@@ -99,6 +100,31 @@ class VenueSpec:
 
 
 @attrs.frozen
+class LoanProductSpec:
+    """A loan product: the venue where its collateral is sold, and its rules.
+
+    ``terms`` is the loan-to-value ladder by collateral asset; ``sources`` are the venues whose
+    collateral prices are used (their median), ``redemption_value`` values redeemable assets by what
+    they are redeemed for instead.  ``interest_ppb_per_hour`` is charged on the principal,
+    ``fee_ppm`` on the debt of a forced sale.  ``grace_ns`` is how long a call may stay open (0: for
+    ever), ``lag_ns`` the time between the liquidation level and the first order, ``slice`` the
+    quote value that may be sent to one book per slot (0: no limit).
+    """
+
+    id: int
+    name: str
+    venue: int
+    terms: dict[int, LoanTerms]
+    sources: tuple[int, ...]
+    interest_ppb_per_hour: int = 0
+    fee_ppm: int = 0
+    grace_ns: int = 0
+    lag_ns: int = 0
+    slice: int = 0
+    redemption_value: bool = False
+
+
+@attrs.frozen
 class WorldConfig:
     """Everything that exists when a world starts.  Ids are positions in these tuples.
 
@@ -110,3 +136,4 @@ class WorldConfig:
     venues: tuple[VenueSpec, ...]
     instruments: tuple[InstrumentSpec, ...]
     chain: ChainSpec | None = None
+    loans: tuple[LoanProductSpec, ...] = ()

@@ -57,6 +57,11 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
     yield "transfers", sorted(w.transfers.items())
     if w.chain is not None:
         yield from w.chain.parts()
+    if w.lenders:
+        yield "loans", w.next_loan, [w.loans[i].numbers() for i in sorted(w.loans)]
+        for lender in w.lenders:
+            yield "lender", lender.funded, lender.lent, lender.lost
+            yield "lender work", list(lender.queue), list(lender.calls)
 
 
 def _order(order: Order) -> tuple[int, ...]:

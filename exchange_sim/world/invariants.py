@@ -274,5 +274,26 @@ def mirror_is_complete(w: World) -> Iterator[Violation]:
                 yield broken(w, "MIR-1", "named by the screening", "missed", account.id)
 
 
+@invariant(
+    "LOAN-1",
+    "Pledged collateral lies in the vault, and what is lent or lost is missing from the fund.",
+    "O(loans)",
+)
+def lenders_add_up(w: World) -> Iterator[Violation]:
+    """Per product, to the unit."""
+    for lender in w.lenders:
+        pledged, lent = [0] * w.ledger.asset_count, 0
+        for loan in w.loans.values():
+            if loan.product == lender.spec.id:
+                pledged[loan.asset] += loan.collateral
+                lent += loan.principal
+        if pledged != w.ledger.posted[lender.vault]:
+            yield broken(w, "LOAN-1", pledged, w.ledger.posted[lender.vault], lender.vault)
+        have = w.ledger.posted[lender.fund][w.venues[lender.spec.venue].numeraire]
+        if lent != lender.lent or have != lender.funded - lent - lender.lost:
+            want = f"{lender.funded} - {lent} - {lender.lost}"
+            yield broken(w, "LOAN-1", want, have, lender.fund)
+
+
 EXPENSIVE: Final = (levels, incremental, mirror_is_complete, reservations)
 """State checkers that the cheap level leaves to the touched accounts."""

@@ -17,7 +17,7 @@ from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.risk import funding as funding_rules
 from exchange_sim.risk.marks import MICRO, index_price, mark_price, median3, price_1
 from exchange_sim.units import NANOS_PER_S, PPM, scale_exact
-from exchange_sim.world import orders, screening, takeover
+from exchange_sim.world import lenders, orders, screening, takeover
 from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
@@ -117,6 +117,8 @@ def update_marks(w: World, c: tuple[int, ...]) -> None:
             orders.fire_stops(w, engine, w.instruments[instrument])
     takeover.sweep(w, venue)
     screening.screen(w, venue)
+    if w.lenders:
+        lenders.screen(w, venue)
 
 
 def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:

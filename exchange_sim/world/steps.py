@@ -41,6 +41,7 @@ from exchange_sim.world.invariants import (
 )
 from exchange_sim.world.margin import liquidatable, net_worth, requirements
 from exchange_sim.world.shadow import ShadowBook, ShadowLedger
+from exchange_sim.world.shadow_loans import ShadowLoans, missed_levels
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -53,9 +54,10 @@ SAMPLE_EVERY: Final = 1000
 """Commands between two sweeps over the whole state at the level ``sampled``, at least; with more
 accounts than this, as many commands as accounts, so that the cost per command stays.
 """
-OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29})
+OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29, 60, 61, 62, 63})
 """Commands by which an account acts for itself; the account is the first field."""
 LAST_ORDER_COMMAND: Final = 4
+UPDATE_MARKS: Final = 10
 FIRST_RISK_EVENT: Final = 30
 """Orders and cancels cause no liquidation, insurance or ADL: those rules are skipped for them."""
 ROUNDING: Final = 2
@@ -105,6 +107,7 @@ class StepChecker:
         self.every = every
         self.ledger = ShadowLedger(w)
         self.book = ShadowBook(w)
+        self.loans = ShadowLoans(w)
         self._before = Before(w.seq, w.time_ns)
         self._sweep_at = w.seq + every
         self._always: list[Check] = [log_is_sound, own_commands_are_safe, fund_adds_up]
@@ -132,6 +135,7 @@ class StepChecker:
         for event in events:
             ledger.apply(event)
             book.apply(event)
+            self.loans.apply(event)
         book.judge_rest(events)
         step = Step(w, command, events, self._before)
         found = [v for check in self._always for v in check(step)]
@@ -140,6 +144,9 @@ class StepChecker:
         touched = range(len(w.accounts)) if self.level == FULL else list(ledger.touched)
         problems = [*ledger.problems, *book.problems, *ledger.differences(w, touched)]
         problems.extend(book.differences(w, events))
+        problems.extend(self.loans.take_problems(w))
+        if command[0] == UPDATE_MARKS and w.loans and self.level != CHEAP:
+            problems.extend(missed_levels(w, command[2]))
         sweep = self.level == FULL or (self.level != CHEAP and w.seq >= self._sweep_at)
         if sweep:
             self._sweep_at = w.seq + max(self.every, len(w.accounts))
@@ -378,6 +385,10 @@ def nothing_is_left(step: Step) -> Iterator[Violation]:
 @invariant("BOOK-5", "Filled + canceled + open = quantity; an order ends once.", "O(events)", STEP)
 @invariant("RISK-2", "Reduce-only orders never enlarge or turn a position.", "O(events)", STEP)
 @invariant("LIQ-2", "A liquidation step only shrinks a position.", "O(events)", STEP)
+@invariant(
+    "LOAN-2", "Loans are what their events say; forced sales were announced.", "O(events)", STEP
+)
+@invariant("LOAN-3", "After a mark update no loan stands past a level unnoticed.", "O(loans)", STEP)
 def judged_by_the_shadow(step: Step) -> Iterator[Violation]:
     """These are found by ``world.shadow`` while it applies the events."""
     del step

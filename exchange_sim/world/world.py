@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from exchange_sim.credit.desk import Loan
 from exchange_sim.ledger.ledger import Ledger
 from exchange_sim.matching.engine import MatchingEngine
 from exchange_sim.model.account import CASH, PORTFOLIO, Account
@@ -23,6 +24,8 @@ from exchange_sim.world import (
     digest,
     funding,
     liquidation,
+    loan_sales,
+    loans,
     margin,
     marks,
     orders,
@@ -33,6 +36,7 @@ from exchange_sim.world import (
 from exchange_sim.world.chain import blocks
 from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
+from exchange_sim.world.lenders import open_lenders
 from exchange_sim.world.venue import VenueState
 
 Command = tuple[int, ...]
@@ -65,7 +69,10 @@ class World:
         self.transfers: dict[int, tuple[int, int, int]] = {}
         self.ledger = Ledger(len(config.assets))
         self.accounts: list[Account] = []
+        self.loans: dict[int, Loan] = {}
+        self.next_loan = 1
         self._open_system_accounts()
+        self.lenders = open_lenders(self)
         self.instruments: list[Instrument] = [spec.instrument for spec in config.instruments]
         self.specs = config.instruments
         self.brackets: list[BracketTable | None] = [spec.brackets for spec in config.instruments]
@@ -140,6 +147,10 @@ class World:
         """Whether the liquidation engine of a venue has anything to do."""
         return self.venues[venue].liquidations_pending()
 
+    def lenders_pending(self, venue: int, now: int) -> bool:
+        """Whether a lender of a venue has a sale or an overdue call at ``now``."""
+        return any(x.spec.venue == venue and x.pending(now) for x in self.lenders)
+
     def state_digest(self) -> str:
         """Digest of the whole state, independent of how it is stored.  O(state)."""
         return digest.state_digest(self)
@@ -187,6 +198,13 @@ HANDLERS: dict[int, Handler] = {
     40: _note,
     41: _note,
     42: _note,
+    60: loans.open_loan,
+    61: loans.top_up,
+    62: loans.repay,
+    63: loans.repay_from_collateral,
+    64: loan_sales.loan_tick,
+    65: loans.fund_lender,
+    66: loans.place_loan,
     100: blocks.stage_action,
     101: blocks.submit_transaction,
     102: blocks.cancel_transaction,
