@@ -51,6 +51,7 @@ class Kernel(simpy.Environment):
         self._ids = self._eid = count()
         self._instant_max = events_per_instant_max
         self._at_instant = 0
+        self._horizon = 0
         self.steps = 0
 
     def at(
@@ -69,6 +70,18 @@ class Kernel(simpy.Environment):
         if time_ns < self._now:
             raise ValueError(f"{time_ns} is in the past of {self._now}")
         heappush(self._queue, (time_ns, priority, next(self._ids), function, argument))
+
+    def skip_to(self, time_ns: int) -> bool:
+        """Move the clock, if nothing is to happen up to and including ``time_ns``; else False.
+
+        For whoever runs now and would schedule itself as the next entry: the order of everything is
+        the same as with the entry, without its way through the heap (1.2 us).
+        """
+        queue = self._queue
+        if time_ns >= self._horizon or (queue and queue[0][0] <= time_ns):
+            return False
+        self._now = self.now_ns = time_ns
+        return True
 
     @property
     def heap(self) -> list[Any]:
@@ -113,6 +126,7 @@ class Kernel(simpy.Environment):
         """The loop: light entries inline, which saves two calls per entry (0.15 us)."""
         queue, pop, most = self._queue, heappop, self._instant_max
         now, at_instant, steps = self._now, self._at_instant, 0
+        self._horizon = until
         try:
             while queue:
                 if queue[0][0] >= until:
@@ -131,6 +145,7 @@ class Kernel(simpy.Environment):
                 else:
                     self._fire(entry[3])
         finally:
+            self._horizon = 0
             self._at_instant = at_instant
             self.steps += steps
 

@@ -18,7 +18,7 @@ from exchange_sim.sim.account_view import AccountView
 from exchange_sim.sim.kernel import ARRIVAL, WAKE
 from exchange_sim.sim.links import Link
 from exchange_sim.sim.seams import Event
-from exchange_sim.sim.venue import VenueServer
+from exchange_sim.sim.venue import Message, VenueServer
 from exchange_sim.strategy.views import REJECTED, OrderHandle
 from exchange_sim.units import NANOS_PER_S
 
@@ -70,6 +70,8 @@ class Session:
         "_arrive",
         "_heap",
         "_kernel",
+        "_packet",
+        "_packet_ns",
         "_sent_at",
         "_stamp",
         "_tat",
@@ -133,6 +135,8 @@ class Session:
         self._heap = kernel.heap
         self._arrive = server.arrive
         self._arrival = 0
+        self._packet: list[Message] = []
+        self._packet_ns = -1
         self._sent_at = self._stamp = -1
         self._tat = 0
         self._waking = False
@@ -140,12 +144,22 @@ class Session:
     # outwards
 
     def send(self, kind: int, fields: tuple[int, ...]) -> None:
-        """Put a command on the link to the venue."""
-        arrival = self.entry.arrival(self._kernel.now_ns)
+        """Put a command on the link to the venue.
+
+        What leaves at one instant travels in one packet, as the messages of one command do on the
+        way back: one delay, one heap entry (a maker's wake-up sends five commands in a crash).
+        """
+        now = self._kernel.now_ns
+        if now == self._packet_ns:
+            self._packet.append((self, kind, fields))
+            return
+        arrival = self.entry.arrival(now)
         self.sent += 1
         rank = (arrival * self.key & _MASK32) << 72 | self.sent
-        entry = (arrival, ARRIVAL, rank, self._arrive, (self, kind, fields))
-        heappush(self._heap, entry)
+        self._packet = packet = [(self, kind, fields)]
+        # what has arrived by now takes no more messages
+        self._packet_ns = now if arrival > now else -1
+        heappush(self._heap, (arrival, ARRIVAL, rank, self._arrive, packet))
 
     def take_token(self, now: int) -> bool:
         """Rate limit at the gateway: a leaky bucket in whole nanoseconds."""

@@ -128,7 +128,7 @@ class VenueTimers:
     def _expire(self, _now: int) -> None:
         server = self._server
         if server.has_gtd and not (server.down or server.own_waiting.get(14)):
-            server.arrive((None, 14, (self.venue,)))
+            server.arrive([(None, 14, (self.venue,))])
 
     def _liquidate(self, _now: int) -> None:
         """One slot of the liquidation engine, through the same queue as everybody's orders."""
@@ -136,7 +136,7 @@ class VenueTimers:
         if server.down or server.own_waiting.get(13):
             return
         if self._exchange.world.liquidation_pending(self.venue):
-            server.arrive((None, 13, (self.venue,)))
+            server.arrive([(None, 13, (self.venue,))])
 
 
 class Transfers:

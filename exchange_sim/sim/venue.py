@@ -1,9 +1,9 @@
 """The front of one venue: gateway checks, one server with a FIFO backlog, and its outages.
 
-A command that arrives while the engine is idle is applied at once: one heap entry in all.  While
-the engine is busy it queues, so an overloaded venue answers late.  Service time is a base per
-command and a surcharge per fill.  What the gateway refuses never reaches the engine: the refusal
-is recorded (``CommandRefused``), goes back to the session and is counted in ``refused``.
+A command that arrives while the engine is idle is applied at once: one heap entry per packet.
+While the engine is busy it queues, so an overloaded venue answers late.  Service time is a base per
+command and a surcharge per fill.  What the gateway refuses never reaches the engine: the refusal is
+recorded (``CommandRefused``), goes back to the session and is counted in ``refused``.
 """
 
 from __future__ import annotations
@@ -67,37 +67,52 @@ class VenueServer:
         self._errors = errors
         self._scheduled = False
 
-    def arrive(self, message: Message) -> None:
-        """A command has reached the gateway."""
-        session, kind, fields = message
-        now = self._kernel.now_ns
-        busy = self.busy_until > now or self.backlog or self.stalled
+    def arrive(self, packet: list[Message]) -> None:
+        """Commands of one session have reached the gateway together."""
+        session, kind, fields = packet[0]
+        now, backlog = self._kernel.now_ns, self.backlog
         if session is not None and (
-            self.down or self.error_ppm or session.rate_interval_ns or busy
+            self.down
+            or self.error_ppm
+            or session.rate_interval_ns
+            or len(backlog) + len(packet) > BACKLOG_MAX
         ):
-            reason = self._gate(session)
-            if reason:
-                self.refuse(message, reason)
+            packet = self._admitted(session, packet)
+            if not packet:
                 return
-        if busy:
-            self._enqueue(message, now)
+            _, kind, fields = packet[0]
+        if backlog or self.busy_until > now or self.stalled:
+            self._enqueue(packet, now)
             return
         exchange = self._exchange
         exchange.apply((kind, now, *fields))
         self.busy_until = now + self.slowdown * (
             self.service_base_ns + self.service_fill_ns * exchange.fills
         )
+        if len(packet) > 1:
+            backlog.extend(packet[1:])
+            self.backlog_peak = max(self.backlog_peak, len(backlog))
+            self._go_on()
 
-    def _gate(self, session: Session) -> int:
+    def _admitted(self, session: Session, packet: list[Message]) -> list[Message]:
+        """The commands of a packet that pass the gateway; the others are refused, in order."""
+        admitted: list[Message] = []
+        for message in packet:
+            reason = self._gate(session, len(self.backlog) + len(admitted))
+            if reason:
+                self.refuse(message, reason)
+            else:
+                admitted.append(message)
+        return admitted
+
+    def _gate(self, session: Session, waiting: int) -> int:
         if self.down:
             return RejectReason.VENUE_DOWN
         if self.error_ppm and self._errors.randrange(PPM) < self.error_ppm:
             return RejectReason.VENUE_DOWN
         if session.rate_interval_ns and not session.take_token(self._kernel.now_ns):
             return RejectReason.RATE_LIMIT
-        if len(self.backlog) >= BACKLOG_MAX:
-            return RejectReason.RATE_LIMIT
-        return 0
+        return RejectReason.RATE_LIMIT if waiting >= BACKLOG_MAX else 0
 
     def refuse(self, message: Message, reason: int) -> None:
         """Record a refusal and send it back over the session's link."""
@@ -119,35 +134,41 @@ class VenueServer:
         self._exchange.apply((41, now, account, kind, instrument, client_id, int(reason), 1))
         session.deliver(now, event)
 
-    def _enqueue(self, message: Message, now: int) -> None:
+    def _enqueue(self, packet: list[Message], now: int) -> None:
         backlog = self.backlog
-        backlog.append(message)
-        if message[0] is None:
-            self.own_waiting[message[1]] = True
+        backlog.extend(packet)
+        if packet[0][0] is None:
+            self.own_waiting[packet[0][1]] = True
         self.backlog_peak = max(self.backlog_peak, len(backlog))
         if not self._scheduled and not self.stalled:
             self._scheduled = True
             self._kernel.at(max(now, self.busy_until), self._next, None, SYSTEM)
 
-    def _serve(self, message: Message, now: int) -> None:
-        exchange = self._exchange
-        exchange.apply((message[1], now, *message[2]))
-        service = self.service_base_ns + self.service_fill_ns * exchange.fills
-        self.busy_until = now + service * self.slowdown
-
     def _next(self, _: None) -> None:
         """The engine is free: take the next command of the backlog."""
         self._scheduled = False
-        if self.stalled or not self.backlog:
-            return
-        now = self._kernel.now_ns
-        message = self.backlog.popleft()
-        if message[0] is None:
-            self.own_waiting[message[1]] = False
-        self._serve(message, now)
-        if self.backlog:
-            self._scheduled = True
-            self._kernel.at(self.busy_until, self._next, None, SYSTEM)
+        if not self.stalled and self.backlog:
+            self._serve(self._kernel.now_ns)
+            self._go_on()
+
+    def _serve(self, now: int) -> None:
+        exchange = self._exchange
+        session, kind, fields = self.backlog.popleft()
+        if session is None:
+            self.own_waiting[kind] = False
+        exchange.apply((kind, now, *fields))
+        service = self.service_base_ns + self.service_fill_ns * exchange.fills
+        self.busy_until = now + service * self.slowdown
+
+    def _go_on(self) -> None:
+        """Serve what waits, one service time after the other, until something else comes first."""
+        while self.backlog:
+            free = self.busy_until
+            if not self._kernel.skip_to(free):
+                self._scheduled = True
+                self._kernel.at(free, self._next, None, SYSTEM)
+                return
+            self._serve(free)
 
     def stop(self, refuse: bool) -> None:
         """Begin an outage: refuse everything, the backlog too, or let arrivals wait."""

@@ -46,15 +46,13 @@ def test_ties_that_favour_a_low_id_are_caught(monkeypatch):
 def test_sessions_really_use_the_tested_rank():
     """The rank is written out in ``Session.send``; it must be the one whose fairness is tested."""
 
-    class Sender(Strategy):
-        def on_start(self) -> None:
-            for _ in range(3):
-                self.submit(self.markets()[0], 0, 1, 1_000)
-
     run = make_run()
-    add(run, "bot", Sender())
+    add(run, "bot", Strategy())
     run.start()
     session = run.host.agents[0].sessions[0]
+    for k in range(1, 4):
+        run.kernel.run(run.kernel.now_ns + k)
+        session.send(4, (session.account, -1, -1))
     found = [entry for entry in sorted(run.kernel.heap, key=lambda e: e[:3]) if entry[1] == 2]
 
     assert [entry[2] for entry in found] == [
@@ -97,13 +95,13 @@ def test_delivery_that_loses_a_message_is_caught(monkeypatch):
 def test_backlog_served_last_in_first_out_is_caught(monkeypatch):
     """FIFO at the venue."""
 
-    def last_first(self: Any, message: Any, now: int) -> None:
-        self.backlog.appendleft(message)
-        if not self._scheduled:
-            self._scheduled = True
-            self._kernel.at(max(now, self.busy_until), self._next)
+    original = VenueServer._serve
 
-    monkeypatch.setattr(VenueServer, "_enqueue", last_first)
+    def last_first(self: Any, now: int) -> None:
+        self.backlog.rotate(1)
+        original(self, now)
+
+    monkeypatch.setattr(VenueServer, "_serve", last_first)
     expect_failure(test_venue.test_backlog_is_served_in_order_one_service_time_apart)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from exchange_sim.messages.reasons import NoteKind, RejectReason
 from exchange_sim.sim import Outage, Run, VenueTiming
+from exchange_sim.sim.kernel import Kernel
 from exchange_sim.strategy import OrderHandle, OrderStatus, Strategy
 from tests.doubles.sim_world import MS, QUIET, SPOT, START_NS, add, make_run, quote
 
@@ -95,16 +96,48 @@ def test_fills_cost_service_time():
     assert bot.heard[-1][0] == 2 + 1 + 50 + 3
 
 
-def test_idle_venue_needs_one_heap_entry_per_command():
-    """No queue, no second event."""
+def test_idle_venue_needs_one_heap_entry_per_packet():
+    """What was sent at one instant travels together: no queue, no second event."""
     run, bot = make_run(), sender(100)
     bot.private_feed = False
     add(run, "bot", bot)
     run.start()
-    before = run.kernel.steps
+    steps, commands = run.kernel.steps, run.exchange.commands
     run.kernel.run(START_NS + 50 * MS)
 
-    assert run.kernel.steps - before == 100
+    assert (run.kernel.steps - steps, run.exchange.commands - commands) == (1, 100)
+
+
+class Chatty(Strategy):
+    """Sends a few orders now and then, two of which trade, and answers fills."""
+
+    def on_start(self) -> None:
+        self.set_timer("send", 0.003, 0.004)
+
+    def on_timer(self, name: str) -> None:
+        for k in range(self.rng.randrange(1, 9)):
+            self.buy(SYMBOL, 0.001, 90_000 + self.rng.randrange(20_000) - k)
+            self.sell(SYMBOL, 0.001, 90_000 + self.rng.randrange(20_000) + k)
+
+    def on_fill(self, fill: Any) -> None:
+        self.cancel_all_orders(SYMBOL)
+
+
+@pytest.mark.parametrize("service_ns", [0, 40_000, 900_000])
+def test_going_on_without_the_heap_changes_nothing(service_ns, monkeypatch):
+    """The twin takes every command of the backlog through the heap."""
+
+    def digest() -> tuple[str, int]:
+        run = make_run(timings=timings(service_base_ns=service_ns, service_fill_ns=7_000))
+        for name in ("one", "two", "three"):
+            add(run, name, Chatty())
+        return execute(run, 0.5).state_digest, run.servers[0].backlog_peak
+
+    quick = digest()
+    monkeypatch.setattr(Kernel, "skip_to", lambda self, time_ns: False)
+
+    assert digest() == quick
+    assert quick[1] > 5
 
 
 def test_down_refuses_arrivals_and_tells_sessions():
