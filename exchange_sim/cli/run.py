@@ -17,6 +17,7 @@ from exchange_sim.scenario.until import end_of
 from exchange_sim.units import format_duration, format_utc
 
 CHECKS: Final = ("cheap", "sampled", "full")
+POLICIES: Final = ("stop", "cancel_and_disable", "continue")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 RUN_EPILOG = """[bold]Examples[/bold]
@@ -66,6 +67,14 @@ Param = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="A parameter of it; repeatable."),
 ]
+StrategyName = Annotated[str, typer.Option("--name", help="Name of the added strategy.")]
+LatencyOption = Annotated[
+    str, typer.Option("--latency", metavar="PROFILE", help="Its links: a name in [latency].")
+]
+OnFault = Annotated[
+    str,
+    typer.Option(metavar="|".join(POLICIES), help="What happens when it raises or hangs."),
+]
 Check = Annotated[
     str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")
 ]
@@ -97,6 +106,9 @@ def run(
     venue: Venue = None,
     capital: Capital = None,
     param: Param = None,
+    name: StrategyName = "",
+    latency: LatencyOption = "",
+    on_fault: OnFault = "",
     check: Check = None,
     log_level: LogLevel = "info",
     hang_limit: HangLimit = 30.0,
@@ -106,7 +118,8 @@ def run(
     """Run a scenario and write everything that happened."""
     _one_of("--check", check, CHECKS)
     _one_of("--log-level", log_level, LOG_LEVELS)
-    addition = Addition.of(strategy, venue or [], capital or [], param or [])
+    settings = {"name": name, "latency": latency, "on_fault": on_fault}
+    addition = Addition.of(strategy, venue or [], capital or [], param or [], settings)
     loaded = load(scenario, overrides or [], without or [], seed, addition)
     if check is not None:
         loaded = attrs.evolve(loaded, about=attrs.evolve(loaded.about, checks=check))

@@ -14,7 +14,7 @@ import attrs
 
 from exchange_sim.cli.render import RunProgress, output
 from exchange_sim.scenario import Scenario
-from exchange_sim.scenario.addition import Addition
+from exchange_sim.scenario.addition import Addition, option_of
 from exchange_sim.units import format_utc
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def options_text(
         texts += [f"--venue {venue}" for venue in addition.venues]
         texts += [f"--capital {name}={value}" for name, value in addition.capital]
         texts += [f"--param {name}={value}" for name, value in addition.params]
+        texts += [f"{option_of(key)} {text}" for key, text in addition.settings]
     return tuple(texts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import attrs
@@ -15,35 +15,49 @@ from exchange_sim.scenario.tree import Mark, Node
 
 @attrs.frozen
 class Addition:
-    """A participant as ``--strategy``, ``--venue``, ``--capital`` and ``--param`` describe it."""
+    """A participant as ``--strategy``, ``--venue``, ``--capital`` and ``--param`` describe it.
+
+    ``settings`` are other keys of a participant with the option that gave each: ``latency``
+    (``--latency``), ``on_fault`` (``--on-fault``), ``name`` (``--name``).
+    """
 
     class_ref: str
     venues: tuple[str, ...]
     capital: tuple[tuple[str, str], ...]
     params: tuple[tuple[str, str], ...]
+    settings: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(
-        cls, class_ref: str, venues: Sequence[str], capital: Sequence[str], params: Sequence[str]
+        cls,
+        class_ref: str,
+        venues: Sequence[str],
+        capital: Sequence[str],
+        params: Sequence[str],
+        settings: Mapping[str, str] | None = None,
     ) -> Self | None:
         """The addition, or None when nothing is added.
 
-        Raises ``UsageError`` for options that do not fit together.
+        ``settings`` maps ``name``, ``latency`` and ``on_fault`` to what was given, empty for
+        nothing.  Raises ``UsageError`` for options that do not fit together.
         """
+        chosen = tuple((key, text) for key, text in (settings or {}).items() if text)
         if not class_ref:
-            for option, given in (("--venue", venues), ("--capital", capital), ("--param", params)):
+            options = [("--venue", venues), ("--capital", capital), ("--param", params)]
+            for option, given in [*options, *((option_of(key), text) for key, text in chosen)]:
                 if given:
                     raise UsageError(f"{option} describes an added strategy: give --strategy too")
             return None
         if not venues:
             raise UsageError("--strategy needs --venue: where it trades")
         pairs = _pairs("--capital", capital), _pairs("--param", params)
-        return cls(class_ref, tuple(venues), *pairs)
+        return cls(class_ref, tuple(venues), *pairs, chosen)
 
     @property
     def name(self) -> str:
-        """Name of the participant: the class in lower case."""
-        return f"added-{self.class_ref.rpartition(':')[2].lower()}"
+        """Name of the participant: as given, or the class in lower case."""
+        given = dict(self.settings).get("name")
+        return given or f"added-{self.class_ref.rpartition(':')[2].lower()}"
 
     def apply(self, root: Node, reader: Reader) -> None:
         """Append the participant to the tree; problems are located at the options."""
@@ -66,11 +80,19 @@ class Addition:
                 place = Mark(f"{option} {name}={text}")
                 table.value[name] = read_value(text, place, f"{address}.{key}.{name}")
             item.value[key] = table
+        for key, text in self.settings:
+            place = Mark(f"{option_of(key)} {text}")
+            item.value[key] = Node(text, place, place, f"{address}.{key}")
         array = root.table.setdefault("participants", Node([], mark, mark, "participants"))
         if isinstance(array.value, list):
             array.value.append(item)
         else:
             reader.wrong(array, "an array of tables")
+
+
+def option_of(key: str) -> str:
+    """The option that gives a key of a participant."""
+    return "--" + key.replace("_", "-")
 
 
 def _table(name: str, mark: Mark) -> Node:

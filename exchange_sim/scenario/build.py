@@ -12,32 +12,21 @@ import attrs
 
 from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
-from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.scenario.expand_params import expand
 from exchange_sim.scenario.genesis import AccountBook, Genesis, instance_names
+from exchange_sim.scenario.happenings import schedule
 from exchange_sim.scenario.participants import LinkDef, ParticipantDef
 from exchange_sim.scenario.recording import AccountNames, Recording, account_names, run_directory
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import VenueDef
 from exchange_sim.scenario.world_config import world_config
+from exchange_sim.sim.connections import Connection
 from exchange_sim.sim.host import locate
-from exchange_sim.sim.kernel import SYSTEM
 from exchange_sim.sim.links import Latency
-from exchange_sim.sim.outages import Outage
 from exchange_sim.sim.run import Run, RunResult
 from exchange_sim.sim.timers import VenueTiming
 from exchange_sim.strategy.load import StrategyLoadError, build_params, load_class, source_digest
 from exchange_sim.world import World
-
-OUTAGES: Final = {
-    "venue": "down",
-    "feed": "feed_frozen",
-    "transfers": "transfers",
-    "api": "api_errors",
-}
-"""Kinds of outage in a scenario, and what the shell calls them."""
-API_ERROR_SHARE: Final = 0.5
-"""Share of commands that a failing API refuses."""
 
 HANG_LIMIT_S: Final = 30.0
 """Wall seconds after which a callback counts as hung; honest ones take microseconds."""
@@ -170,20 +159,7 @@ def _assemble(
     accounts = genesis.run()
     for participant in scenario.participants:
         _add(run, participant, classes[participant.name], accounts)
-    for index, shock in enumerate(scenario.shocks):
-        if shock.enabled:
-            note = (40, shock.at_ns, -1, int(NoteKind.SHOCK), index, 0)
-            run.kernel.at(shock.at_ns, run.exchange.apply, note, SYSTEM)
-    for outage in scenario.outages:
-        run.add_outage(
-            Outage(
-                OUTAGES[outage.kind],
-                run.names.venue(outage.venue),
-                outage.start_ns,
-                outage.end_ns,
-                share=API_ERROR_SHARE if outage.kind == "api" else 0.0,
-            )
-        )
+    schedule(run, scenario)
     return BuiltRun(scenario, world, run, recording, accounts, until_ns)
 
 
@@ -217,11 +193,12 @@ def _timing(venue: VenueDef) -> VenueTiming:
         service_fill_ns=venue.service_time_ns // 4,
         transfer_delay_ns=venue.transfer_delay_ns,
         orders_per_s=venue.orders_per_s,
+        backlog_max=venue.max_backlog,
     )
 
 
 def _latency(link: LinkDef) -> Latency:
-    return Latency(link.base_ns, link.jitter_ns, "exponential")
+    return Latency(link.base_ns, link.jitter_ns, link.distribution, float(link.sigma))
 
 
 def _add(
@@ -246,6 +223,14 @@ def _add(
             order_entry=_latency(link.order),
             replies=_latency(link.ack),
             market_data=_latency(link.market_data),
+            orders_per_s=item.orders_per_s,
+            policy=item.on_fault,
+            connection=Connection(
+                link.conflation_ns,
+                link.disconnect_every_ns,
+                link.disconnect_for_ns,
+                link.cancel_on_disconnect,
+            ),
         )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from exchange_sim.scenario.checks import check_amounts
+from exchange_sim.scenario.checks_faults import check_halts, check_span, inside, window
+from exchange_sim.scenario.faults import OUTAGE_KEYS, OutageDef
 from exchange_sim.scenario.participants import ParticipantDef
 from exchange_sim.scenario.parts import Parts
-from exchange_sim.scenario.schema import About, OutageDef, ShockDef
+from exchange_sim.scenario.schema import About, ShockDef
 from exchange_sim.scenario.tree import Node, nearest
 from exchange_sim.units import format_utc
 
@@ -20,6 +22,7 @@ def check_people(parts: Parts) -> None:
         _check_shock(parts, node, item)
     for node, item in parts.arrays.get("outages", []):
         _check_outage(parts, node, item)
+    check_halts(parts)
 
 
 def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
@@ -60,27 +63,19 @@ def class_file(file: str, scenario_file: str) -> Path:
 
 def _check_shock(parts: Parts, node: Node, item: ShockDef) -> None:
     about = parts.values.get("about")
-    if isinstance(about, About) and not _inside(item.at_ns, about):
+    if isinstance(about, About) and not inside(item.at_ns, about):
         message = f"{node.name} happens at {format_utc(item.at_ns, 0)}, outside the run"
-        parts.reader.bad(node.table["at"].mark, message, _window(about))
+        parts.reader.bad(node.table["at"].mark, message, window(about))
 
 
 def _check_outage(parts: Parts, node: Node, item: OutageDef) -> None:
-    about = parts.values.get("about")
-    if not isinstance(about, About):
-        return
-    if item.end_ns <= item.start_ns:
-        message = f"{node.name} ends at {format_utc(item.end_ns, 0)}, not after its start"
-        parts.reader.bad(node.table["end"].mark, message)
-    if not _inside(item.start_ns, about):
-        message = f"{node.name} starts at {format_utc(item.start_ns, 0)}, outside the run"
-        parts.reader.bad(node.table["start"].mark, message, _window(about))
-
-
-def _inside(time_ns: int, about: About) -> bool:
-    return about.start_ns <= time_ns <= about.start_ns + about.duration_ns
-
-
-def _window(about: About) -> str:
-    end = about.start_ns + about.duration_ns
-    return f"the run goes from {format_utc(about.start_ns, 0)} to {format_utc(end, 0)}"
+    for key, kinds in OUTAGE_KEYS.items():
+        if key in node.table and item.kind not in kinds:
+            message = f"{node.name}: an outage of kind {item.kind!r} has no {key!r}"
+            parts.reader.bad(node.table[key].key_mark, message, f"kinds: {', '.join(kinds)}")
+    known = parts.names("participants")
+    for name in item.strategies:
+        if name not in known:
+            message = f"there is no participant {name!r}"
+            parts.reader.bad(node.table["strategies"].mark, message, nearest(name, known))
+    check_span(parts, node, item)

@@ -16,6 +16,7 @@ from exchange_sim.scenario.kinds import (
     Flag,
     Free,
     Items,
+    Number,
     Of,
     Reader,
     Ref,
@@ -27,20 +28,28 @@ from exchange_sim.scenario.kinds import (
 from exchange_sim.scenario.mechanisms import MECHANISM
 from exchange_sim.scenario.times import Duration
 from exchange_sim.scenario.tree import Node
-from exchange_sim.units import NANOS_PER_MS
+from exchange_sim.sim.host import POLICIES
+from exchange_sim.sim.links import DISTRIBUTIONS
+from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
 POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids")
 """Populations that exist."""
 
 _CLASS: Final = re.compile(
-    r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|[^:\0]+\.py):[A-Za-z_]\w*", re.ASCII
+    r"(?:[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*|[^:\0]+\.py):[A-Za-z_]\w*|[a-z][a-z0-9_-]*", re.ASCII
 )
-CLASS_REFERENCE: Final = Text((), _CLASS, '"package.module:Class" or "file.py:Class"')
+CLASS_REFERENCE: Final = Text(
+    (), _CLASS, '"package.module:Class", "file.py:Class" or an entry point in small letters'
+)
 
 
 @attrs.frozen(kw_only=True)
 class LinkDef:
-    """Delay of one direction of one link: ``base`` plus a random part of mean ``jitter``."""
+    """Delay of one direction of one link: ``base`` plus a random part.
+
+    ``jitter`` is the mean of the random part (``lognormal``: its median), or all of it
+    (``constant``).
+    """
 
     base_ns: int = entry(
         Duration(), key="base", default=5 * NANOS_PER_MS, unit="ns", doc="Least delay."
@@ -48,15 +57,51 @@ class LinkDef:
     jitter_ns: int = entry(
         Duration(), key="jitter", default=NANOS_PER_MS, unit="ns", doc="Mean of the random part."
     )
+    distribution: str = entry(
+        Text(DISTRIBUTIONS), default="exponential", doc="Distribution of the random part."
+    )
+    sigma: Decimal = entry(
+        Number(Decimal(0), Decimal(5)),
+        default=Decimal("0.5"),
+        doc="`lognormal`: standard deviation of the logarithm.",
+    )
 
 
 @attrs.frozen(kw_only=True)
 class LatencyDef:
-    """``[latency.NAME]``: the three links of a session."""
+    """``[latency.NAME]``: the three links of a session, its feed, and how often it breaks.
+
+    With ``disconnect_every`` the sessions are lost at random: connected for an exponential time of
+    that mean, then away for one of mean ``disconnect_for``.
+    """
 
     order: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Commands to the venue.")
     ack: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Order updates from the venue.")
     market_data: LinkDef = entry(Of(LinkDef), default=LinkDef(), doc="Book and trades.")
+    conflation_ns: int = entry(
+        Duration(),
+        key="conflation",
+        default=0,
+        unit="ns",
+        doc="Books are seen at most once per so long; 0: as published.",
+    )
+    disconnect_every_ns: int = entry(
+        Duration(),
+        key="disconnect_every",
+        default=0,
+        unit="ns",
+        doc="Mean time between losses of the connection; 0: never.",
+    )
+    disconnect_for_ns: int = entry(
+        Duration(low=1),
+        key="disconnect_for",
+        default=5 * NANOS_PER_S,
+        unit="ns",
+        doc="Mean time until it is back.",
+    )
+    cancel_on_disconnect: bool = entry(
+        Flag(), default=False, doc="The venue cancels the orders of a lost session."
+    )
 
 
 @attrs.frozen
@@ -102,6 +147,14 @@ class ParticipantDef:
         doc="Margin loans that it owes on its first venue at the start, by asset.",
     )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
+    orders_per_s: int | None = entry(
+        Whole(0, 1_000_000),
+        default=None,
+        doc="Commands of one of its sessions in a second, 0: any number; none: as the venue says.",
+    )
+    on_fault: str = entry(
+        Text(POLICIES), default="stop", doc="What happens when the strategy raises or hangs."
+    )
     enabled_by: str = entry(
         MECHANISM, default="", doc="Mechanism that switches it; none: always on."
     )

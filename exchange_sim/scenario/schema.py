@@ -14,6 +14,7 @@ from typing import Any, Final
 import attrs
 
 from exchange_sim.scenario.collateral import COLLATERAL, CollateralTier
+from exchange_sim.scenario.faults import HaltDef, OutageDef
 from exchange_sim.scenario.kinds import (
     ASSET,
     MONEY,
@@ -185,6 +186,11 @@ class VenueDef:
     orders_per_s: int = entry(
         Whole(0, 1_000_000), default=0, doc="Commands of one session in a second; 0: any number."
     )
+    max_backlog: int = entry(
+        Whole(1, 10_000_000),
+        default=1_000_000,
+        doc="Commands that may wait for the engine; more are refused.",
+    )
     impact_margin: Decimal = entry(
         POSITIVE,
         default=Decimal(200),
@@ -281,21 +287,6 @@ class ShockDef:
 
 
 @attrs.frozen(kw_only=True)
-class OutageDef:
-    """``[[outages]]``: something of a venue that is down for a while."""
-
-    name: str = entry(NAME_TEXT, default="", doc="Addresses it in --set.")
-    kind: str = entry(Text(("venue", "feed", "transfers", "api")), doc="What is down.")
-    venue: str = entry(VENUE, doc="Where.")
-    start_ns: int = entry(Instant(), key="start", unit="ns", doc="First instant.")
-    end_ns: int = entry(Instant(), key="end", unit="ns", doc="First instant after it.")
-    enabled_by: str = entry(
-        MECHANISM, default="", doc="Mechanism that switches it; transfers: transfer_suspension."
-    )
-    enabled: bool = entry(Flag(), default=True, doc="False drops one that a base file has.")
-
-
-@attrs.frozen(kw_only=True)
 class Tables:
     """The whole file."""
 
@@ -318,3 +309,6 @@ class Tables:
     )
     shocks: tuple[ShockDef, ...] = entry(Items(Of(ShockDef)), default=(), doc="News.")
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")
+    halts: tuple[HaltDef, ...] = entry(
+        Items(Of(HaltDef)), default=(), doc="Scheduled suspensions of trading."
+    )

@@ -16,7 +16,7 @@ import attrs
 from exchange_sim.errors import Problem
 from exchange_sim.scenario.positions import Path, Place
 
-NAMED_ARRAYS = ("instruments", "participants", "populations", "shocks", "outages")
+NAMED_ARRAYS = ("instruments", "participants", "populations", "shocks", "outages", "halts")
 """Top-level arrays of tables whose items have a name and are merged by it."""
 
 

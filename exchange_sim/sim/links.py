@@ -18,7 +18,7 @@ from exchange_sim.rng import Stream
 
 _BITS = 12
 _SIZE = 1 << _BITS
-DISTRIBUTIONS = ("constant", "exponential", "lognormal")
+DISTRIBUTIONS = ("constant", "uniform", "exponential", "lognormal")
 
 
 def _is_distribution(_: object, attribute: attrs.Attribute[str], value: str) -> None:
@@ -30,8 +30,9 @@ def _is_distribution(_: object, attribute: attrs.Attribute[str], value: str) -> 
 class Latency:
     """A distribution of delays: ``base_ns`` plus jitter.
 
-    ``jitter_ns`` is the mean of exponential jitter or the median of log-normal jitter, ``sigma``
-    the log-sd of the latter.  Raises ``ValueError`` for negative numbers and unknown distributions.
+    ``jitter_ns`` is the mean of exponential or uniform jitter (from 0 to twice as much), the median
+    of log-normal jitter, ``sigma`` the log-sd of the latter.  Raises ``ValueError`` for negative
+    numbers and unknown distributions.
     """
 
     base_ns: int = attrs.field(default=0, validator=attrs.validators.ge(0))
@@ -54,6 +55,8 @@ def _quantiles(jitter_ns: int, distribution: str, sigma: float) -> tuple[int, ..
     if jitter_ns == 0 or distribution == "constant":
         return (jitter_ns,) * _SIZE
     levels = [(i + 0.5) / _SIZE for i in range(_SIZE)]
+    if distribution == "uniform":
+        return tuple(int(2.0 * u * jitter_ns) for u in levels)
     if distribution == "exponential":
         return tuple(int(-math.log(1.0 - u) * jitter_ns) for u in levels)
     normal = NormalDist()

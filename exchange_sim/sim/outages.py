@@ -10,6 +10,7 @@ import attrs
 from exchange_sim.marketdata.feed import Feed
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.sim.agent import Agent
+from exchange_sim.sim.connections import Connections
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.venue import VenueServer
@@ -80,6 +81,7 @@ class Outages:
         servers: Sequence[VenueServer],
         agents: Sequence[Agent],
         venue_names: Sequence[str],
+        connections: Connections,
     ) -> None:
         self._kernel = kernel
         self._exchange = exchange
@@ -88,6 +90,7 @@ class Outages:
         self._agents = agents
         self._active: list[Outage] = []
         self._venue_names = venue_names
+        self._connections = connections
         self._transfers_enabled: dict[int, int] = {}
 
     def add(self, outage: Outage) -> None:
@@ -104,8 +107,10 @@ class Outages:
         if outage.kind == "down":
             self._tell(outage, "venue is down")
         elif outage.kind == "disconnect":
-            self._disconnect(outage)
-            self._tell(outage, "connection lost")
+            for agent in self._concerned(outage):
+                self._connections.lose(
+                    agent, outage.venue, "connection lost", cancel=outage.cancel_on_disconnect
+                )
 
     def _end(self, outage: Outage) -> None:
         self._note(NoteKind.OUTAGE_ENDED, outage)
@@ -113,10 +118,8 @@ class Outages:
         self._apply(outage.venue)
         if outage.kind == "disconnect":
             for agent in self._concerned(outage):
-                for session in agent.sessions:
-                    if session.server.venue == outage.venue:
-                        session.reconnect()
-        if outage.kind in ("down", "disconnect"):
+                self._connections.restore(agent, outage.venue)
+        elif outage.kind == "down":
             venue = self._venue_names[outage.venue]
             for agent in self._concerned(outage):
                 agent.reconnected(venue)
@@ -170,13 +173,3 @@ class Outages:
         venue = self._venue_names[outage.venue]
         for agent in self._concerned(outage):
             agent.disconnected(venue, reason)
-
-    def _disconnect(self, outage: Outage) -> None:
-        now = self._kernel.now_ns
-        for agent in self._concerned(outage):
-            for session in agent.sessions:
-                if session.server.venue != outage.venue:
-                    continue
-                session.disconnect()
-                if outage.cancel_on_disconnect:
-                    self._exchange.apply((4, now, session.account, -1, -1))

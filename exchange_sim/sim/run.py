@@ -15,6 +15,7 @@ from exchange_sim.rng import Streams
 from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
 from exchange_sim.sim.chain import ChainClock, Traffic
+from exchange_sim.sim.connections import RELIABLE, Connection, Connections
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.host import (
     POLICIES,
@@ -123,8 +124,15 @@ class Run:
             self.timings[world.chain.venue] = timeless(self.timings[world.chain.venue])
         self.servers = [self._server(i, timing) for i, timing in enumerate(self.timings)]
         self.timers = [self._clockwork(i, timing) for i, timing in enumerate(self.timings)]
+        self.connections = Connections(self.kernel, self.exchange, self.streams)
         self.outages = Outages(
-            self.kernel, self.exchange, self.feed, self.servers, self.host.agents, self.names.venues
+            self.kernel,
+            self.exchange,
+            self.feed,
+            self.servers,
+            self.host.agents,
+            self.names.venues,
+            self.connections,
         )
         venue_of = self.exchange.account_venue
         Transfers(self.kernel, self.exchange, self.timings, venue_of.__getitem__)
@@ -136,6 +144,7 @@ class Run:
         self._journal = journal
         self._log = log
         self._keys: dict[int, str] = {}
+        self._owners: dict[int, str] = {}
 
     def _server(self, venue: int, timing: VenueTiming) -> VenueServer:
         errors = self.streams.stream(f"fault/api/{self.names.venues[venue]}")
@@ -146,6 +155,7 @@ class Run:
             errors,
             timing.service_base_ns,
             timing.service_fill_ns,
+            timing.backlog_max,
         )
 
     def _clockwork(self, venue: int, timing: VenueTiming) -> VenueTimers:
@@ -185,10 +195,12 @@ class Run:
         market_data: Latency | None = None,
         orders_per_s: int | None = None,
         policy: str = "stop",
+        connection: Connection = RELIABLE,
     ) -> Agent:
         """Connect a strategy to its accounts; latencies default to those of each venue.
 
-        Raises ``UsageError`` for a name that is taken, an unknown venue or policy.
+        Raises ``UsageError`` for a name that is taken, an account that another strategy trades, an
+        unknown venue or policy.
         """
         if policy not in POLICIES:
             raise UsageError(f"fault policy {policy!r} is none of {', '.join(POLICIES)}")
@@ -217,6 +229,7 @@ class Run:
             named = {"main": ids} if isinstance(ids, int) else ids
             for account_name, account in named.items():
                 venue = self.names.venue(venue_name)
+                self._claim(account, name)
                 timing = self.timings[venue]
                 rate = timing.orders_per_s if orders_per_s is None else orders_per_s
                 session = self._session(
@@ -228,11 +241,22 @@ class Run:
                     replies or timing.replies,
                     rate,
                 )
+                session.cancel_on_disconnect = connection.cancel_on_disconnect
                 agent.add_session(session, venue)
                 self.timers[venue].sessions.append(session)
                 self.exchange.attend(account, session)
+        agent.conflate(connection.conflation_ns)
+        self.connections.unreliable(agent, connection)
         self.host.agents.append(agent)
         return agent
+
+    def _claim(self, account: int, name: str) -> None:
+        """One strategy an account: two would not know of each other's orders."""
+        owner = self._owners.setdefault(account, name)
+        if owner != name:
+            raise UsageError(
+                f"account {account} is traded by strategy {owner!r}; give {name!r} its own"
+            )
 
     def _session(
         self,

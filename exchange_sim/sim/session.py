@@ -79,6 +79,7 @@ class Session:
         "account",
         "account_name",
         "agent",
+        "cancel_on_disconnect",
         "connected",
         "entry",
         "exchange",
@@ -126,6 +127,7 @@ class Session:
         self.inbox: deque[tuple[int, int, Event]] = deque()
         self.held: list[tuple[int, Event]] = []
         self.connected = True
+        self.cancel_on_disconnect = False
         self.next_client_id = 1
         self.sent = key << 40
         self.private_feed = True

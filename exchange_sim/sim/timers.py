@@ -18,7 +18,7 @@ from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.links import Latency
 from exchange_sim.sim.seams import Event
 from exchange_sim.sim.session import Session
-from exchange_sim.sim.venue import VenueServer
+from exchange_sim.sim.venue import BACKLOG_MAX, VenueServer
 from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_MINUTE, NANOS_PER_MS, NANOS_PER_S
 
 _ORDER_LINK = Latency(500_000, 500_000)
@@ -32,6 +32,7 @@ class VenueTiming:
     An interval of 0 turns its timer off.  ``transfer_delay_ns`` is what a withdrawal takes,
     ``transfer_delays`` overrides it by asset id.  ``order_entry``, ``replies`` and ``market_data``
     are the venue's usual links; a strategy may have others.  ``orders_per_s`` 0: no rate limit.
+    ``backlog_max`` commands may wait for the engine.
     """
 
     mark_interval_ns: int = NANOS_PER_S
@@ -47,6 +48,7 @@ class VenueTiming:
     replies: Latency = _ORDER_LINK
     market_data: Latency = _DATA_LINK
     orders_per_s: int = 0
+    backlog_max: int = BACKLOG_MAX
 
 
 def timeless(timing: VenueTiming) -> VenueTiming:

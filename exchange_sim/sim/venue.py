@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from exchange_sim.sim.session import Session
 
 BACKLOG_MAX = 1_000_000
-"""Commands that may wait at one venue; more are refused with ``RATE_LIMIT``."""
+"""Commands that may wait at one venue by default; more are refused with ``RATE_LIMIT``."""
 
 Message = tuple[Any, int, tuple[int, ...]]
 """``(session, command type, fields after time_ns)``; the session is ``None`` for the venue's
@@ -48,10 +48,12 @@ class VenueServer:
         errors: Stream,
         service_base_ns: int = 0,
         service_fill_ns: int = 0,
+        backlog_max: int = BACKLOG_MAX,
     ) -> None:
         self.venue = venue
         self.service_base_ns = service_base_ns
         self.service_fill_ns = service_fill_ns
+        self.backlog_max = backlog_max
         self.slowdown = 1
         self.busy_until = 0
         self.backlog: deque[Message] = deque()
@@ -112,7 +114,7 @@ class VenueServer:
             return RejectReason.VENUE_DOWN
         if session.rate_interval_ns and not session.take_token(self._kernel.now_ns):
             return RejectReason.RATE_LIMIT
-        return RejectReason.RATE_LIMIT if waiting >= BACKLOG_MAX else 0
+        return RejectReason.RATE_LIMIT if waiting >= self.backlog_max else 0
 
     def refuse(self, message: Message, reason: int) -> None:
         """Record a refusal and send it back over the session's link."""

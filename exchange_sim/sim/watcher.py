@@ -26,10 +26,11 @@ from exchange_sim.units import PPM
 class Reader:
     """The state of one agent's market-data link to one venue."""
 
-    __slots__ = ("link", "read_at", "view_ns")
+    __slots__ = ("conflation_ns", "link", "read_at", "view_ns")
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self.conflation_ns = 0
         self.read_at = -1
         self.view_ns = -1
 
@@ -38,6 +39,8 @@ class Reader:
         if now != self.read_at:
             self.read_at = now
             seen = now - self.link.draw()
+            if self.conflation_ns:
+                seen -= seen % self.conflation_ns
             self.view_ns = max(self.view_ns, seen)
         return self.view_ns
 
@@ -96,6 +99,12 @@ class Watcher(Desk):
         self._mark_followed: dict[int, bool] = {}
         for link in links:
             feed.require_horizon(link.latency.max_ns)
+
+    def conflate(self, interval_ns: int) -> None:
+        """Let books be seen at most once per interval, instants counted from the epoch."""
+        for reader in self.readers:
+            reader.conflation_ns = interval_ns
+        self.feed.require_horizon(interval_ns)
 
     def book(self, symbol: SymbolLike) -> BookView:
         """See ``Strategy.book``."""
@@ -158,6 +167,9 @@ class Watcher(Desk):
         self._levels[market.id] = levels
         self._unsubscribe_book(market.id)
         push = self._pusher("on_book", market)
+        conflation_ns = self.readers[market.venue_id].conflation_ns
+        if conflation_ns:
+            interval_ns = max(interval_ns or 0, conflation_ns)
         if interval_ns is None:
             listener: BookListener = self._tick_pusher(market, push)
             self.feed.tick_listeners.setdefault(market.id, []).append((levels, listener))
