@@ -133,7 +133,7 @@ def test_broken_scenario_is_reported_with_its_lines(tmp_path: Path, capsys) -> N
     """Every mistake, as ``file:line:column: error: ...`` with a hint."""
     file = tmp_path / "broken.toml"
     file.write_text(GOOD.read_text().replace("adl =", "adll =").replace("seed = 7", "seed = -7"))
-    (tmp_path / "maker.py").touch()
+    (tmp_path / "maker.py").write_text((GOOD.parent / "maker.py").read_text())
 
     assert main(["run", str(file)]) == 2
 

@@ -14,10 +14,10 @@ from exchange_sim.errors import ScenarioError, UsageError
 from exchange_sim.scenario import Scenario, load, scenario_files
 from exchange_sim.scenario.addition import Addition
 from exchange_sim.scenario.until import end_of
+from exchange_sim.strategy.choices import FAULT_POLICIES
 from exchange_sim.units import format_duration, format_utc
 
 CHECKS: Final = ("cheap", "sampled", "full")
-POLICIES: Final = ("stop", "cancel_and_disable", "continue")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 RUN_EPILOG = """[bold]Examples[/bold]
@@ -73,7 +73,7 @@ LatencyOption = Annotated[
 ]
 OnFault = Annotated[
     str,
-    typer.Option(metavar="|".join(POLICIES), help="What happens when it raises or hangs."),
+    typer.Option(metavar="|".join(FAULT_POLICIES), help="What happens when it raises or hangs."),
 ]
 Check = Annotated[
     str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")

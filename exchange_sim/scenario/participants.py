@@ -28,8 +28,7 @@ from exchange_sim.scenario.kinds import (
 from exchange_sim.scenario.mechanisms import MECHANISM
 from exchange_sim.scenario.times import Duration
 from exchange_sim.scenario.tree import Node
-from exchange_sim.sim.host import POLICIES
-from exchange_sim.sim.links import DISTRIBUTIONS
+from exchange_sim.strategy.choices import DISTRIBUTIONS, FAULT_POLICIES
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
 POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids")
@@ -153,7 +152,7 @@ class ParticipantDef:
         doc="Commands of one of its sessions in a second, 0: any number; none: as the venue says.",
     )
     on_fault: str = entry(
-        Text(POLICIES), default="stop", doc="What happens when the strategy raises or hangs."
+        Text(FAULT_POLICIES), default="stop", doc="What happens when the strategy raises or hangs."
     )
     enabled_by: str = entry(
         MECHANISM, default="", doc="Mechanism that switches it; none: always on."

@@ -68,8 +68,11 @@ class Connections:
                 session.reconnect()
         agent.reconnected(agent.names.venues[venue])
 
-    def unreliable(self, agent: Agent, connection: Connection) -> None:
-        """Lose the sessions of an agent at random from now on, each venue for itself."""
+    def connect(self, agent: Agent, connection: Connection) -> None:
+        """Set up an agent's connections; unreliable ones break from now on, venue by venue."""
+        agent.conflate(connection.conflation_ns)
+        for session in agent.sessions:
+            session.cancel_on_disconnect = connection.cancel_on_disconnect
         if not connection.lost_every_ns:
             return
         for venue in dict.fromkeys(session.server.venue for session in agent.sessions):

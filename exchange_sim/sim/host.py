@@ -34,11 +34,12 @@ from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import Kernel
 from exchange_sim.sim.seams import Narrator
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES
+from exchange_sim.strategy.choices import FAULT_POLICIES
 
 if TYPE_CHECKING:
     from exchange_sim.sim.agent import Agent
 
-POLICIES: Final = ("stop", "cancel_and_disable", "continue")
+POLICIES: Final = FAULT_POLICIES
 FAULTS_MAX: Final = 1_000
 """Faults of one strategy under ``continue`` before it is disabled."""
 REPORTS_MAX: Final = 1_000

@@ -15,10 +15,10 @@ from statistics import NormalDist
 import attrs
 
 from exchange_sim.rng import Stream
+from exchange_sim.strategy.choices import DISTRIBUTIONS
 
 _BITS = 12
 _SIZE = 1 << _BITS
-DISTRIBUTIONS = ("constant", "uniform", "exponential", "lognormal")
 
 
 def _is_distribution(_: object, attribute: attrs.Attribute[str], value: str) -> None:

@@ -214,17 +214,9 @@ class Run:
             for venue, timing in zip(self.names.venues, self.timings, strict=True)
         ]
         agent = Agent(
-            name,
-            strategy,
-            self.host,
-            self.kernel,
-            self.exchange,
-            self.names,
-            self.feed,
-            links,
-            self.streams,
-            policy,
-        )
+            name, strategy, self.host, self.kernel, self.exchange, self.names, self.feed, links,
+            self.streams, policy,
+        )  # fmt: skip
         for venue_name, ids in accounts.items():
             named = {"main": ids} if isinstance(ids, int) else ids
             for account_name, account in named.items():
@@ -241,12 +233,10 @@ class Run:
                     replies or timing.replies,
                     rate,
                 )
-                session.cancel_on_disconnect = connection.cancel_on_disconnect
                 agent.add_session(session, venue)
                 self.timers[venue].sessions.append(session)
                 self.exchange.attend(account, session)
-        agent.conflate(connection.conflation_ns)
-        self.connections.unreliable(agent, connection)
+        self.connections.connect(agent, connection)
         self.host.agents.append(agent)
         return agent
 
