@@ -2,22 +2,23 @@
 
 ``open_run`` reads the manifest; tables are read when they are asked for.  A directory that is not a
 run, was made by another format version, or holds a missing or damaged file raises ``RunCorrupt``,
-whose message starts with the path.
+whose message starts with the path.  With ``partial`` what can still be read is read, and
+``RunData.losses`` says what could not be.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import attrs
-import cattrs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from exchange_sim.errors import JournalCorrupt, UsageError
+from exchange_sim.analysis.run_manifest import RunCorrupt, read_manifest
+from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.book_summary import book_schema
 from exchange_sim.eventlog.manifest import MANIFEST, Manifest, file_digests
 from exchange_sim.eventlog.schema import (
@@ -27,32 +28,36 @@ from exchange_sim.eventlog.schema import (
     table_name,
 )
 from exchange_sim.eventlog.tables import side_columns
-from exchange_sim.journal.storage import storage_error
-from exchange_sim.messages.registry import Message
+from exchange_sim.messages.registry import EVENTS, Message
 
-MANIFEST_BYTES_MAX = 16 * 1024 * 1024
-"""A manifest is a few kilobytes; more is not one."""
+if TYPE_CHECKING:
+    from exchange_sim.analysis.book_history import BookHistory
+    from exchange_sim.analysis.facts import Facts
+
+__all__ = ["RunCorrupt", "RunData", "event_kind", "journal_of", "open_run"]
 
 _VERSION_KEY = b"exchange_sim.format_version"
 _KIND_KEY = b"exchange_sim.kind"
 
 
-@attrs.define(eq=False)
-class RunCorrupt(JournalCorrupt):
-    """A run directory that cannot be used; ``message`` names the file and what is wrong with it."""
-
-    def __str__(self) -> str:
-        return self.message
-
-
 class RunData:
-    """A finished run.  Tables are pyarrow tables, read once and kept."""
+    """A finished run.  Tables are pyarrow tables, read once and kept.
 
-    def __init__(self, path: Path, manifest: Manifest, files: dict[str, str]) -> None:
+    ``table`` has the stored integers, ``view`` what people read, ``batches`` streams; ``polars``
+    and ``sql`` hand over to those tools.  ``losses`` is empty unless the run was opened partially.
+    """
+
+    def __init__(
+        self, path: Path, manifest: Manifest, files: dict[str, str], partial: bool = False
+    ) -> None:
         self.path = path
         self.manifest = manifest
         self.files = files
+        self.partial = partial
+        self.losses: list[str] = []
         self._tables: dict[str, pa.Table] = {}
+        self._books: dict[int, BookHistory] = {}
+        self._database: Any = None
 
     @property
     def journal_path(self) -> Path:
@@ -69,13 +74,125 @@ class RunData:
 
         Raises ``UsageError`` for an unknown name and ``RunCorrupt``.
         """
-        name = kind if isinstance(kind, str) else table_name(kind)
-        cls = kind_of_table(name)
-        if cls is None:
-            raise UsageError(f"there is no event table {name!r}")
+        cls = event_kind(kind)
+        name = table_name(cls)
         if name not in self._tables:
             self._tables[name] = self._read_events(name, cls)
         return self._tables[name]
+
+    def batches(
+        self, kind: type[Message] | str, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stream a table row group by row group, without keeping it.
+
+        ``columns`` limits what is read.  Raises as ``table``.
+        """
+        cls = event_kind(kind)
+        name = table_name(cls)
+        path = self._events_path(name)
+        if name in self._tables or self.partial or not path.exists():
+            chosen = self.table(cls)
+            yield from (chosen.select(columns) if columns else chosen).to_batches()
+            return
+        self.check_table(cls)
+        try:
+            yield from pq.ParquetFile(path).iter_batches(columns=columns)
+        except (pa.ArrowException, OSError) as cause:
+            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
+
+    def check_table(self, kind: type[Message]) -> None:
+        """Read the schema of an event table only.  Raises ``RunCorrupt`` when it is not ours."""
+        path = self._events_path(table_name(kind))
+        try:
+            found = pq.read_schema(path)
+        except (pa.ArrowException, OSError) as cause:
+            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
+        self._check_schema(path, found, event_schema(kind), kind.__name__)
+
+    def view(self, kind: type[Message] | str) -> pa.Table:
+        """The human view of an event table or of ``book_1s``: decimals, names, UTC timestamps.
+
+        Raises as ``table``.
+        """
+        from exchange_sim.analysis.human import human_book, human_view
+
+        if kind == "book_1s":
+            return human_book(self.book, self.facts)
+        cls = event_kind(kind)
+        return human_view(cls, self.table(cls), self.facts)
+
+    def polars(self, kind: type[Message] | str, human: bool = True) -> Any:
+        """A table as a Polars data frame, human view or stored integers.
+
+        Raises ``UsageError`` when Polars is not installed, and as ``table``.
+        """
+        from exchange_sim.analysis.foreign import to_polars
+
+        if human:
+            return to_polars(self.view(kind))
+        return to_polars(self.book if kind == "book_1s" else self.table(kind))
+
+    def sql(self, query: str, **tables: Any) -> Any:
+        """Ask DuckDB: every table by its name as the human view, in ``raw.`` with integers.
+
+        ``tables`` are further Arrow tables or data frames by name.  Returns a DuckDB relation
+        (``fetchall``, ``to_arrow_table``, ``pl``, ``df``).  Raises ``UsageError`` when DuckDB is
+        not installed or does not accept the query.
+        """
+        from exchange_sim.analysis.foreign import Database
+
+        if self._database is None:
+            self._database = Database(self)
+        return self._database.query(query, tables)
+
+    def book_of(self, instrument: str | int) -> BookHistory:
+        """Every state of one book (L1, L2, L3), given by symbol or id.
+
+        Raises ``UsageError`` for an unknown instrument and ``RunCorrupt``.
+        """
+        from exchange_sim.analysis.book_history import history_of
+
+        at = self.instrument_id(instrument)
+        if at not in self._books:
+            self._books[at] = history_of(self, at)
+        return self._books[at]
+
+    def instrument_id(self, instrument: str | int) -> int:
+        """Id of an instrument given by symbol, with its venue or, where it is unique, without.
+
+        Raises ``UsageError``.
+        """
+        from exchange_sim.analysis.book_at import instrument_of
+
+        symbols = [row["symbol"] for row in self.instruments]
+        if isinstance(instrument, str):
+            return instrument_of(symbols, instrument)
+        if not 0 <= instrument < len(symbols):
+            raise UsageError(f"there is no instrument {instrument}; there are {len(symbols)}")
+        return instrument
+
+    def instant(self, when: str | int) -> int:
+        """Nanoseconds of an instant: as they are, a UTC time, a time of day, or a duration
+        from the start.
+
+        Raises ``UsageError`` for a text that is none of them.
+        """
+        from exchange_sim.scenario.until import parse_instant
+
+        if isinstance(when, int):
+            return when
+        try:
+            return parse_instant(self.manifest.start_ns, when.strip())
+        except ValueError:
+            message = f"{when!r} is neither a UTC time nor a duration such as 10m"
+            raise UsageError(message) from None
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Ticks, lots, scales and names by id, as arrays."""
+        from exchange_sim.analysis.facts import facts_of
+
+        return facts_of(self)
 
     @cached_property
     def book(self) -> pa.Table:
@@ -123,29 +240,38 @@ class RunData:
         ]
         return sorted(problems)
 
+    def _events_path(self, name: str) -> Path:
+        return self.path / "events" / f"{name}.parquet"
+
     def _read_events(self, name: str, cls: type[Message]) -> pa.Table:
         if not self.has_tables:
             raise RunCorrupt(f"{self.path}: the run was written without event tables")
         expected = self.manifest.counts.get(name, 0)
-        path = self.path / "events" / f"{name}.parquet"
+        path = self._events_path(name)
         if not expected and not path.exists():
             return event_schema(cls).empty_table()
-        table = self._read(path, event_schema(cls), cls.__name__)
+        try:
+            table = self._read(path, event_schema(cls), cls.__name__)
+        except RunCorrupt as damage:
+            if not self.partial:
+                raise
+            self.losses.append(f"{damage}; {expected:,} rows are lost")
+            return event_schema(cls).empty_table()
         if table.num_rows != expected:
-            raise RunCorrupt(f"{path}: holds {table.num_rows} rows, the manifest says {expected}")
+            found = f"{path}: holds {table.num_rows} rows, the manifest says {expected}"
+            if not self.partial:
+                raise RunCorrupt(found)
+            self.losses.append(found)
         return table
 
     def _side(self, name: str, key: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._read_side(name).to_pylist()
         if [row[key] for row in rows] != list(range(len(rows))):
-            raise RunCorrupt(f"{self._side_path(name)}: {key} does not count from 0")
+            raise RunCorrupt(f"{self._events_path(name)}: {key} does not count from 0")
         return rows
 
-    def _side_path(self, name: str) -> Path:
-        return self.path / "events" / f"{name}.parquet"
-
     def _read_side(self, name: str) -> pa.Table:
-        path = self._side_path(name)
+        path = self._events_path(name)
         table = self._read(path, None, name)
         for column, column_type in side_columns(name).items():
             if column not in table.schema.names or table.schema.field(column).type != column_type:
@@ -158,21 +284,60 @@ class RunData:
         except FileNotFoundError:
             raise RunCorrupt(f"{path}: missing") from None
         except (pa.ArrowException, OSError) as cause:
-            text = str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-            raise RunCorrupt(f"{path}: cannot be read as Parquet: {text}") from None
-        found = table.schema.metadata or {}
-        if found.get(_KIND_KEY) != kind.encode():
-            raise RunCorrupt(f"{path}: is not a table of {kind}")
-        if found.get(_VERSION_KEY) != str(FORMAT_VERSION).encode():
-            version = found.get(_VERSION_KEY, b"?").decode(errors="replace")
-            raise RunCorrupt(f"{path}: format {version}, this program reads {FORMAT_VERSION}")
-        if schema is not None and not table.schema.equals(schema):
-            raise RunCorrupt(f"{path}: has other columns than this version's {kind}")
+            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
+        if self.partial and schema is not None:
+            table = self._known_columns(path, table, schema)
+        self._check_schema(path, table.schema, schema, kind)
         return table
 
+    def _known_columns(self, path: Path, table: pa.Table, schema: pa.Schema) -> pa.Table:
+        """The columns of this version, if all are there; what else there is counts as lost."""
+        unknown = [name for name in table.schema.names if name not in schema.names]
+        if not unknown or any(name not in table.schema.names for name in schema.names):
+            return table
+        self.losses.append(f"{path}: unknown columns left out: {', '.join(unknown)}")
+        return table.select(schema.names)
 
-def open_run(path: Path | str) -> RunData:
+    @staticmethod
+    def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema | None, kind: str) -> None:
+        said = found.metadata or {}
+        if said.get(_KIND_KEY) != kind.encode():
+            raise RunCorrupt(f"{path}: is not a table of {kind}")
+        if said.get(_VERSION_KEY) != str(FORMAT_VERSION).encode():
+            version = said.get(_VERSION_KEY, b"?").decode(errors="replace")
+            raise RunCorrupt(f"{path}: format {version}, this program reads {FORMAT_VERSION}")
+        if schema is not None and not found.equals(schema):
+            wrong = [
+                f"no column {field.name} of type {field.type}"
+                for field in schema
+                if field.name not in found.names or found.field(field.name).type != field.type
+            ]
+            wrong += [f"unknown column {name}" for name in found.names if name not in schema.names]
+            what = f" ({', '.join(wrong)})" if wrong else ""
+            raise RunCorrupt(f"{path}: has other columns than this version's {kind}{what}")
+
+
+def _first_line(cause: Exception) -> str:
+    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
+
+
+def event_kind(kind: type[Message] | str) -> type[Message]:
+    """The event class of a table name.  Raises ``UsageError`` that names the nearest ones."""
+    if not isinstance(kind, str):
+        return kind
+    cls = kind_of_table(kind)
+    if cls is None:
+        names = [table_name(known) for known in EVENTS.values()]
+        near = get_close_matches(kind, names, 3) or sorted(names)
+        raise UsageError(f"there is no event table {kind!r}; there are {', '.join(near)}")
+    return cls
+
+
+def open_run(path: Path | str, partial: bool = False) -> RunData:
     """Open the run in directory ``path``.
+
+    ``partial`` reads a run with damaged, missing or foreign tables as far as it goes: such a table
+    is empty and ``RunData.losses`` says so.
 
     Raises ``UsageError`` when there is no such directory, ``RunCorrupt`` when it is no finished run
     of this version, and ``StorageError`` when it cannot be read.
@@ -187,42 +352,8 @@ def open_run(path: Path | str) -> RunData:
         else:
             what = f"this is not a run directory ({MANIFEST} is missing)"
         raise RunCorrupt(f"{directory}: {what}")
-    manifest, files = _parse_manifest(manifest_path, _read_manifest(manifest_path))
-    return RunData(directory, manifest, files)
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MANIFEST_BYTES_MAX + 1)
-    except OSError as cause:
-        raise storage_error(path, "read", cause) from cause
-    try:
-        content = json.loads(data[:MANIFEST_BYTES_MAX].decode())
-    except (ValueError, RecursionError):
-        raise RunCorrupt(f"{path}: is not JSON") from None
-    if not isinstance(content, dict):
-        raise RunCorrupt(f"{path}: is not a manifest")
-    return content
-
-
-def _parse_manifest(path: Path, content: dict[str, Any]) -> tuple[Manifest, dict[str, str]]:
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise RunCorrupt(f"{path}: format {version!r}, this program reads {FORMAT_VERSION}")
-    own = {key: value for key, value in content.items() if key not in {"digest", "files"}}
-    converter = cattrs.Converter(forbid_extra_keys=True)
-    try:
-        manifest = converter.structure(own, Manifest)
-        files = converter.structure(content.get("files"), dict[str, str])
-    except (cattrs.BaseValidationError, AttributeError, TypeError, ValueError):
-        raise RunCorrupt(f"{path}: does not have the fields of a manifest") from None
-    # cattrs converts where it can; a manifest must already be what it says.
-    if attrs.asdict(manifest) != own or files != content.get("files"):
-        raise RunCorrupt(f"{path}: does not have the fields of a manifest")
-    if content.get("digest") != manifest.digest:
-        raise RunCorrupt(f"{path}: was altered (its digest does not belong to its contents)")
-    return manifest, files
+    manifest, files = read_manifest(manifest_path)
+    return RunData(directory, manifest, files, partial)
 
 
 def journal_of(path: Path | str) -> Path:

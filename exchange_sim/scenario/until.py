@@ -32,7 +32,7 @@ def instant_of(scenario: Scenario, text: str, option: str) -> int:
     the text is none of them or lies outside the scenario.
     """
     try:
-        instant = _parse(scenario.start_ns, text.strip())
+        instant = parse_instant(scenario.start_ns, text.strip())
     except ValueError:
         message = f"{option} {text!r} is neither a UTC time nor a duration such as 10m"
         raise UsageError(message) from None
@@ -42,7 +42,11 @@ def instant_of(scenario: Scenario, text: str, option: str) -> int:
     return instant
 
 
-def _parse(start_ns: int, text: str) -> int:
+def parse_instant(start_ns: int, text: str) -> int:
+    """A UTC time, a time of day (the first one after the start) or a duration from the start.
+
+    Raises ``ValueError``.
+    """
     if _TIME_OF_DAY.fullmatch(text):
         seconds = text if text.count(":") == 2 else f"{text}:00"
         instant = parse_utc(f"{format_utc(start_ns)[:10]}T{seconds}Z")

@@ -1,0 +1,158 @@
+"""The book that the tables tell is the book that the engine had, order by order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from exchange_sim.analysis import book_history
+from exchange_sim.analysis.run_dir import RunData, open_run
+from exchange_sim.model.enums import BUY, SELL
+from tests.doubles.soup_run import Truth, write_soup
+
+Soup = tuple[RunData, list[Truth]]
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def soup(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Soup:
+    """Random flow with icebergs, stops, replaces, halts, auctions and liquidations."""
+    folder: Path = tmp_path_factory.mktemp("soup")
+    truths = write_soup(folder, request.param, 3_000, every=7, crash=request.param == 3)
+    return open_run(folder), truths
+
+
+def test_every_order_stands_where_it_stood(soup: Soup) -> None:
+    """L3 with time priority, displayed and open lots, after every seventh command."""
+    run, truths = soup
+    seen = 0
+    for instrument in range(len(run.instruments)):
+        history = run.book_of(instrument)
+        for truth in truths:
+            book = history.after(truth.seq)
+            assert (book.orders(BUY), book.orders(SELL)) == truth.orders[instrument], truth.seq
+            seen += len(book.order_id)
+    assert seen > 1_000
+
+
+def test_hidden_quantity_and_stops_were_there(soup: Soup) -> None:
+    """The fixture is worth its name."""
+    run, truths = soup
+    rows = [row for t in truths for pair in t.orders for side in pair for row in side]
+
+    assert any(shown < leaves for *_, shown, leaves in rows)
+    assert run.table("order_triggered").num_rows > 0
+    assert run.table("order_replaced").num_rows > 0
+
+
+def levels(orders: list[tuple[int, int, int, int, int]]) -> dict[int, int]:
+    """Displayed lots by price."""
+    found: dict[int, int] = {}
+    for _, _, price, shown, _ in orders:
+        found[price] = found.get(price, 0) + shown
+    return found
+
+
+def test_ticks_lead_through_the_same_books(soup: Soup) -> None:
+    """L2 and L1 by increments agree with the engine wherever both are known."""
+    run, truths = soup
+    by_seq = {truth.seq: truth.orders for truth in truths}
+    for instrument in range(len(run.instruments)):
+        history, last = run.book_of(instrument), 0
+        state: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        for tick in history.ticks():
+            for seq in range(last, tick.seq):
+                if seq in by_seq:
+                    assert state == tuple(levels(side) for side in by_seq[seq][instrument])
+            last, state = tick.seq, (dict(tick.bids), dict(tick.asks))
+            assert tick.changes
+        assert history.deltas.num_rows == sum(len(tick.changes) for tick in history.ticks())
+
+
+def test_ticks_from_the_middle_continue_the_book(soup: Soup) -> None:
+    run, truths = soup
+    middle = truths[len(truths) // 2].time_ns
+    history = run.book_of(2)
+    late = [(t.seq, t.changes, t.touch()) for t in history.ticks(middle)]
+    every = [(t.seq, t.changes, t.touch()) for t in history.ticks() if t.time_ns > middle]
+
+    assert late == every != []
+
+
+def test_at_an_instant_all_its_commands_have_happened(soup: Soup) -> None:
+    run, truths = soup
+    at = truths[-1].time_ns
+    (last,) = [truth for truth in truths if truth.time_ns == at][-1:]
+    book = run.book_of(0).at(at - 1)
+    earlier = [truth for truth in truths if truth.time_ns < at]
+
+    assert last.seq >= earlier[-1].seq
+    assert book.touch() == run.book_of(0).after(_last_before(run, at)).touch()
+
+
+def _last_before(run: RunData, at: int) -> int:
+    table = run.table("order_accepted")
+    rows = zip(table.column("seq").to_pylist(), table.column("time_ns").to_pylist(), strict=True)
+    seqs: list[int] = [seq for seq, time_ns in rows if time_ns < at]
+    return max(seqs)
+
+
+def test_touches_are_those_of_the_snapshots(soup: Soup) -> None:
+    run, _ = soup
+    history = run.book_of(2)
+    for row in history.touches.to_pylist()[::17]:
+        book = history.after(row["seq"])
+        assert (row["bid"], row["ask"]) == book.touch()
+        assert row["bid_qty"] == dict(book.levels(BUY)).get(row["bid"], 0)
+
+
+def test_tables_in_decimals(soup: Soup) -> None:
+    """Levels and orders add up to the same, in the instrument's units."""
+    run, truths = soup
+    book = run.book_of(2).after(truths[-1].seq)
+    table, orders = book.table(), book.orders_table()
+
+    assert sum(table.column("qty").to_pylist()) == pytest.approx(
+        sum(orders.column("qty").to_pylist())
+    )
+    facts = run.instruments[2]
+    first = (book.levels(BUY) or book.levels(SELL))[0]
+    row = table.slice(0, 1).to_pylist()[0]
+    assert row["price"] == pytest.approx(first[0] * float(facts["tick_size"]))
+    assert row["qty"] == pytest.approx(first[1] * float(facts["lot_size"]))
+    assert book.table(1).num_rows == sum(side > 0 for side in book.touch())
+
+
+def test_without_a_cache_the_answer_is_the_same(
+    soup: Soup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory that cannot be written costs time, nothing else."""
+    run, _ = soup
+    expected = run.book_of(2).intervals
+    monkeypatch.setattr(book_history, "_cached", lambda path, key: None)
+    monkeypatch.setattr(book_history, "_build", lambda run: None)
+    again = book_history.history_of(run, 2)
+
+    assert again.intervals.equals(expected)
+
+
+def test_a_cache_of_another_run_is_not_believed(soup: Soup) -> None:
+    run, _ = soup
+    path = run.path / book_history.CACHE / "book-2.arrow"
+    run.book_of(2)
+    other = (run.path / book_history.CACHE / "book-1.arrow").read_bytes()
+    path.write_bytes(other[:-40])
+    fresh = open_run(run.path).book_of(2)
+
+    assert fresh.intervals.equals(run.book_of(2).intervals)
+    assert run.damaged_files() == []
+
+
+def test_an_empty_book(tmp_path: Path) -> None:
+    write_soup(tmp_path, 4, 30, every=30)
+    history = open_run(tmp_path).book_of(6)
+
+    assert history.deltas.num_rows == history.touches.num_rows == 0
+    assert history.at(0).touch() == (0, 0)
+    assert history.at(0).table().num_rows == history.at(0).orders_table().num_rows == 0
+    assert list(history.ticks()) == []
