@@ -26,7 +26,7 @@ from exchange_sim.messages.events import (
     LiquidationStep,
     Traded,
 )
-from exchange_sim.messages.reasons import LiquidationAction, LiquidationOutcome
+from exchange_sim.messages.reasons import REDUCTIONS, LiquidationAction, LiquidationOutcome
 from exchange_sim.units import PPM, format_utc
 
 _Array = npt.NDArray[Any]
@@ -36,8 +36,8 @@ BASELINE_SHARE: Final = 10
 
 _MARKET_ACTIONS: Final = (
     LiquidationAction.SELL_ASSET,
-    LiquidationAction.REDUCE_POSITION,
     LiquidationAction.BUY_LIABILITY,
+    *sorted(REDUCTIONS),
 )
 
 

@@ -369,6 +369,18 @@ class PositionTakenOver(Message):
     pnl: Amount
 
 
+@event(50)
+class AdlRoundStarted(Message):
+    """The liquidations of a slot are over; ``accounts`` that they did not save are deleveraged now.
+
+    ``round`` counts the rounds of the venue from 1.
+    """
+
+    venue: VenueId
+    round: int
+    accounts: int
+
+
 @event(40)
 class Noted(Message):
     """A participant's remark (see ``Note``)."""

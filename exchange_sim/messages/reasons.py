@@ -164,6 +164,18 @@ class LiquidationAction(IntEnum):
     BUY_LIABILITY = 4
     TAKEOVER = 5
     ADL = 6
+    REDUCE_BY_TIER = 7
+    REDUCE_BY_SHARE = 8
+
+
+REDUCTIONS = frozenset(
+    {
+        LiquidationAction.REDUCE_POSITION,
+        LiquidationAction.REDUCE_BY_TIER,
+        LiquidationAction.REDUCE_BY_SHARE,
+    }
+)
+"""Steps that close a position through the book: all of it, down by brackets, or a share."""
 
 
 class LiquidationOutcome(IntEnum):
@@ -173,6 +185,8 @@ class LiquidationOutcome(IntEnum):
     CLOSED = 2
     TAKEN_OVER = 3
     BANKRUPT = 4
+    DELEVERAGED = 5
+    BACKSTOP = 6
 
 
 class NoteKind(IntEnum):

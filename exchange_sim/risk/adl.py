@@ -9,6 +9,7 @@ list of candidates and a quantity to ``(account, quantity)`` pairs, registered b
     Binance:  max(0, UPnL) / max(1, wallet) * MM / (wallet + UPnL)   0 if wallet + UPnL <= 0
     leverage: pnl% * leverage if in profit, pnl% / leverage if in loss;
               leverage = |mark value| / |mark value - bankruptcy value|
+    gain:     mark / entry * notional / account value                       (entry / mark if short)
 
 Sources: https://www.binance.com/en/support/faq/360033525471,
 https://www.bybit.com/en/help-center/article/Auto-Deleveraging-ADL; the alternatives to the queue
@@ -81,6 +82,24 @@ def leverage_rank(
     if profit > 0:
         return profit * mark_value * scale // (entry_value * max(1, distance))
     return profit * distance * scale // (entry_value * max(1, mark_value))
+
+
+def account_leverage_rank(profit: int, entry: int, notional: int, equity: int) -> int:
+    """``leverage_rank`` of a position in profit in a cross account, in ppm, floored.
+
+    All of the account's equity stands behind the position, so its bankruptcy value is the notional
+    less the equity; an account without equity has unbounded leverage and counts one unit.
+    """
+    return profit * notional * PPM // (max(1, entry) * max(1, equity))
+
+
+def gain_rank(side: int, entry: int, notional: int, equity: int) -> int:
+    """``mark / entry * notional / equity`` in ppm, floored; for a short the inverse of the first.
+
+    The page prints no convention for shorts.  ``entry`` and ``notional`` are positive values.
+    """
+    up, down = (notional, entry) if side > 0 else (entry, notional)
+    return up * notional * PPM // (max(1, down) * max(1, equity))
 
 
 def quantile(position: int, users: int) -> int:

@@ -295,12 +295,7 @@ class Mirror:
         caller confirms positions and ranks of those that it needs.  O(rows).
         """
         slot = self.slot[instrument]
-        rows = np.nonzero(self.positions.what[: self.positions.used] == slot)[0]
-        qty, entry = self.positions.value[rows], self.positions.extra[rows]
-        value = qty * mark * self.unit_value[slot]
-        profit = value - entry
-        keep = (qty * sign > 0) & (profit > 0)
-        rows, value, profit = rows[keep], value[keep], profit[keep]
+        rows, value, profit = self._winners(slot, sign, mark)
         owner = self.positions.owner[rows]
         notional = np.abs(value)
         piece = self._brackets.find(np.full(len(rows), slot), notional)
@@ -310,6 +305,39 @@ class Mirror:
         equity = wallet + profit
         rank = profit / np.maximum(wallet, one_unit) * maintenance / np.maximum(equity, 1.0)
         rank[equity <= 0] = 0.0
+        return self._by_rank(owner, rank)
+
+    def adl_order_by_leverage(
+        self, instrument: int, sign: int, marks: Sequence[float], gain: bool
+    ) -> list[int]:
+        """As ``adl_order`` with the rank of the other venues: profit times account leverage.
+
+        Profit is relative to the entry value, or with ``gain`` the ratio of mark and entry
+        (``risk.adl.leverage_rank``, ``gain_rank``).  ``marks`` are ticks by perpetual.  O(rows).
+        """
+        slot, every = self.slot[instrument], self.positions
+        what, owners = every.what[: every.used], every.owner[: every.used]
+        worth = every.value[: every.used] * (np.array(marks) * self.unit_value)[what]
+        upnl = _sum_by(owners, worth - every.extra[: every.used], len(self.accounts))
+        rows, value, profit = self._winners(slot, sign, marks[slot])
+        owner = every.owner[rows]
+        equity = np.maximum(self.cash[owner] + upnl[owner], 1.0)
+        size, entry = np.abs(value), np.maximum(np.abs(every.extra[rows]), 1.0)
+        relative = profit / entry
+        if gain:
+            relative = size / entry if sign > 0 else entry / np.maximum(size, 1.0)
+        return self._by_rank(owner, relative * size / equity)
+
+    def _winners(self, slot: int, sign: int, mark: float) -> tuple[Ints, Floats, Floats]:
+        """Rows of the positions of one side that are in profit, their signed values and profits."""
+        rows = np.nonzero(self.positions.what[: self.positions.used] == slot)[0]
+        qty, entry = self.positions.value[rows], self.positions.extra[rows]
+        value = qty * mark * self.unit_value[slot]
+        profit = value - entry
+        keep = (qty * sign > 0) & (profit > 0)
+        return rows[keep], value[keep], profit[keep]
+
+    def _by_rank(self, owner: Ints, rank: Floats) -> list[int]:
         order = np.lexsort((owner, -rank))
         found: list[int] = self.ids[owner[order]].tolist()
         return found

@@ -51,9 +51,11 @@ def fund_drop(peak_8h: Number, now: Number) -> Fraction:
     return Fraction(peak_8h - now) / peak_8h if peak_8h > 0 else Fraction(0)
 
 
-def adl_due(peak_8h: Number, now: Number, *, insufficient: bool = False) -> bool:
+def adl_due(
+    peak_8h: Number, now: Number, *, insufficient: bool = False, drop: Fraction = ADL_DROP
+) -> bool:
     """ADL runs when the fund cannot pay or has fallen 30 % from its peak.
 
     Its fills are at the current mark price, not at bankruptcy.
     """
-    return insufficient or now <= 0 or fund_drop(peak_8h, now) >= ADL_DROP
+    return insufficient or now <= 0 or fund_drop(peak_8h, now) >= drop

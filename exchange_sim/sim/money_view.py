@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from exchange_sim.marketdata.market import Market
 from exchange_sim.messages.reasons import (
+    REDUCTIONS,
     LiquidationAction,
     LiquidationOutcome,
     MarginBand,
@@ -167,7 +168,7 @@ class MoneyView:
     def _liquidation_step(self, time_ns: int, event: Event) -> list[Notice]:
         action = LiquidationAction(event[2])
         market = None
-        if action == LiquidationAction.REDUCE_POSITION and 0 <= event[3] < len(self.markets):
+        if action in REDUCTIONS and 0 <= event[3] < len(self.markets):
             market = self.markets[event[3]]
         notice = LiquidationNotice(
             self.venue, self.account, time_ns, "step", market, action, event[4]

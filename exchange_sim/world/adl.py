@@ -1,10 +1,10 @@
 """Auto-deleveraging: profitable opposite positions are closed against one that nobody takes.
 
-Used only when the insurance fund cannot carry a position (``world.takeover``).  Candidates are
-ranked by leveraged profit (``risk.adl``), their orders in the instrument are cancelled, and both
-sides are settled at one price without fees: the bankruptcy price of the bankrupt account, so that
-its deficit is paid out of the winners' profit.  ADL takes profit only: who would lose at that price
-is passed over.
+Used when the trigger of the venue's profile says so (``world.triggers``).  Candidates are ranked as
+the profile ranks them (``risk.adl``), their orders in the instrument are cancelled, and both sides
+are settled at one price without fees: at the bankruptcy price the deficit of the bankrupt account
+is paid out of the winners' profit, at a mark it is not (``world.takeover``).  ADL takes profit
+only: who would lose at that price is passed over.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from exchange_sim.messages.reasons import CancelReason, PostingKind
 from exchange_sim.model.account import Account
 from exchange_sim.risk import adl as rules
+from exchange_sim.risk.profile import GAIN_LEVERAGE, LEVERAGED_PNL
 from exchange_sim.units import PPM
 from exchange_sim.world import orders
+from exchange_sim.world.margin import holdings
 from exchange_sim.world.settlement import change_position, cover_shortfall
 from exchange_sim.world.venue import refresh_mirror
 
@@ -70,15 +72,12 @@ def _candidates(
     float order is ranked exactly (with half as much again in reserve); the other rules see
     everybody.
     """
-    inst, mark = w.instruments[instrument], w.marks[instrument]
-    table = w.brackets[instrument]
-    assert table is not None
-    one, unit_value, quote = w.config.assets[inst.quote].asset.scale, inst.unit_value, inst.quote
-    accounts, posted = w.accounts, w.ledger.posted
+    unit_value, mark = w.instruments[instrument].unit_value, w.marks[instrument]
+    accounts = w.accounts
     found: list[rules.AdlCandidate] = []
     covered, enough = 0, False
     short_list = venue.spec.adl_rule == "production_queue"
-    for account_id in venue.mirror.adl_order(instrument, sign, mark / PPM, one):
+    for account_id in _float_order(w, venue, instrument, sign):
         account = accounts[account_id]
         position = account.positions.get(instrument)
         if position is None or position.qty * sign <= 0 or account.liquidating:
@@ -90,15 +89,49 @@ def _candidates(
         at_price = position.qty * price_micro * unit_value // PPM
         if profit <= 0 or at_price < position.entry_notional:
             continue
-        wallet = posted[account_id][quote] - account.loans.get(quote, 0)
-        rank = rules.adl_rank(profit, wallet, table.maintenance(abs(value)), one)
+        rank, equity = _rank(w, venue, account, instrument, sign, value, profit)
         if enough and (rank < found[-1].rank or len(found) >= CANDIDATES_TIED_MAX):
             break
         held = abs(position.qty)
-        found.append(rules.AdlCandidate(account_id, held, rank, max(0, wallet + profit), profit))
+        found.append(rules.AdlCandidate(account_id, held, rank, max(0, equity), profit))
         covered += held
         enough = short_list and covered > qty + qty // 2 and len(found) >= CANDIDATES_MIN
     return found
+
+
+def _float_order(w: World, venue: VenueState, instrument: int, sign: int) -> list[int]:
+    """Accounts with profit on one side, highest first by the rank of the profile in floats."""
+    kind, mirror = venue.profile.adl_rank.kind, venue.mirror
+    if kind == LEVERAGED_PNL:
+        quote = w.instruments[instrument].quote
+        one = w.config.assets[quote].asset.scale
+        return mirror.adl_order(instrument, sign, w.marks[instrument] / PPM, one)
+    marks = [w.marks[i] / PPM for i in mirror.instruments]
+    return mirror.adl_order_by_leverage(instrument, sign, marks, kind == GAIN_LEVERAGE)
+
+
+def _rank(
+    w: World,
+    venue: VenueState,
+    account: Account,
+    instrument: int,
+    sign: int,
+    value: int,
+    profit: int,
+) -> tuple[int, int]:
+    """Exact rank of a position in profit, and the equity that stands behind it in quote units."""
+    quote = w.instruments[instrument].quote
+    if venue.profile.adl_rank.kind == LEVERAGED_PNL:
+        table = w.brackets[instrument]
+        assert table is not None
+        wallet = w.ledger.posted[account.id][quote] - account.loans.get(quote, 0)
+        one = w.config.assets[quote].asset.scale
+        rank = rules.adl_rank(profit, wallet, table.maintenance(abs(value)), one)
+        return rank, wallet + profit
+    equity, entry = holdings(w, account)[quote], abs(value - profit)
+    if venue.profile.adl_rank.kind == GAIN_LEVERAGE:
+        return rules.gain_rank(sign, entry, abs(value), equity), equity
+    return rules.account_leverage_rank(profit, entry, abs(value), equity), equity
 
 
 def _close_against(

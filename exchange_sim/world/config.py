@@ -14,6 +14,8 @@ from exchange_sim.matching.filters import Filters
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.profile import Profile
+from exchange_sim.risk.profiles import BINANCE
 from exchange_sim.risk.unified import DEFAULT_BANDS
 from exchange_sim.units import NANOS_PER_S
 
@@ -74,6 +76,7 @@ class VenueSpec:
     assets at what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is
     charged on liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units)
     times the maximum leverage is the notional behind the impact prices of the premium index.
+    ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first.
     """
 
     id: int
@@ -97,6 +100,8 @@ class VenueSpec:
     transfer_fee: dict[int, int] = attrs.field(factory=dict)
     impact_margin: int = 200_000_000
     adl_rule: str = "production_queue"
+    profile: Profile = BINANCE
+    sale_order: tuple[int, ...] = ()
 
 
 @attrs.frozen

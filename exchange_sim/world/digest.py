@@ -82,3 +82,9 @@ def _venue(venue: VenueState) -> Iterator[tuple[object, ...]]:
         yield "premium", instrument, premium.count, premium.weighted
         yield "basis", instrument, venue.basis[instrument].state()
     yield "switches", venue.transfers_enabled
+    yield "ladder", sorted(venue.partial_ns.items()), venue.rounds, list(venue.adl_running)
+    yield "fund", venue.fund_history.balance, venue.fund_history.state()
+    for instrument in venue.perps:
+        result = venue.symbol_results[instrument]
+        yield "result", instrument, result.balance, result.state()
+        yield "previous", instrument, venue.previous_marks[instrument]

@@ -51,19 +51,22 @@ def lots_for(w: World, inst: Instrument, account: Account, owed: int, limit: int
 
 
 def send_ioc(
-    w: World, account: Account, inst: Instrument, side: int, limit: int, qty: int
+    w: World, account: Account, inst: Instrument, side: int, limit: int, qty: int, tif: int = IOC
 ) -> tuple[int, int]:
-    """Enter one forced IOC order; lots and quote value that it traded, (0, 0) during a halt."""
+    """Enter one forced IOC (or FOK) order; lots and quote value that it traded.
+
+    (0, 0) during a halt.
+    """
     if w.status[inst.id] != InstrumentStatus.TRADING:
         return 0, 0
     order = Order(
-        w.next_order_id, account.id, inst.id, -w.next_order_id, side, LIMIT, IOC, limit, qty,
+        w.next_order_id, account.id, inst.id, -w.next_order_id, side, LIMIT, tif, limit, qty,
         flags=FLAG_LIQUIDATION,
     )  # fmt: skip
     w.next_order_id += 1
     account.orders[order.client_order_id] = order
     w.out.append(
-        (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, IOC, limit,
+        (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, tif, limit,
          qty, 0, 0, FLAG_LIQUIDATION)
     )  # fmt: skip
     start = len(w.out)

@@ -1,8 +1,8 @@
 """The liquidation queue: cancel first, then sell and reduce through the ordinary book.
 
-Every step is an ordinary IOC limit order of the liquidated account, bounded by a collar under
-(over) the lower (higher) of mid and mark, and limited per instrument and engine slot.  Nothing
-computes slippage: a thin book simply gives worse fills, or none.
+Every step is an ordinary order of the liquidated account (``world.liquidation_orders``), bounded by
+a collar under (over) the lower (higher) of mid and mark, and limited per instrument and engine
+slot.  Nothing computes slippage: a thin book simply gives worse fills, or none.
 
 Order of steps for one account:
 
@@ -11,18 +11,18 @@ Order of steps for one account:
 3. assets are sold for the numeraire while loans are open, the one first whose sale releases the
 most
    collateral value that the book can absorb now (collateral ratio times fillable value);
-4. positions are reduced, the one with the largest maintenance margin first.
+4. positions are reduced, the one with the largest maintenance margin first, by the steps of the
+venue's ladder (``world.ladder``).
 
-A portfolio account is liquidated to the end; a cross-margin account stops as soon as its equity
-covers its maintenance margin again.  An account whose net worth, without haircuts, is at or below
-zero goes to ``world.takeover``.
+A portfolio account is liquidated to the end where the venue's rule is absorbing; every other
+account stops as soon as its equity covers its maintenance margin again.  An account whose net
+worth, without haircuts, is at or below zero, or that the venue takes over before, goes to
+``world.takeover``.  Where ADL has rounds of its own, an insolvent account is tried in the book
+first, and everybody whom that did not help is deleveraged after all others had their turn.
 
 Simplifications
 ---------------
-Loans in other assets than the numeraire are repaid by buying that asset with numeraire cash.  A
-reduction by tier is replaced by the quantity that brings the account back above its threshold,
-which on the lowest tiers is the whole position, because the fee exceeds the margin that is set
-free.
+Loans in other assets than the numeraire are repaid by buying that asset with numeraire cash.
 """
 
 from __future__ import annotations
@@ -30,30 +30,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exchange_sim.limits import INT64_MAX, LIQUIDATION_STEPS_MAX
-from exchange_sim.messages.reasons import (
-    CancelReason,
-    LiquidationAction,
-    LiquidationOutcome,
-    PostingKind,
-)
+from exchange_sim.messages.reasons import CancelReason, LiquidationAction, LiquidationOutcome
 from exchange_sim.model.account import CROSS, Account
-from exchange_sim.model.enums import BUY, SELL
-from exchange_sim.model.instrument import Instrument
 from exchange_sim.units import PPM
-from exchange_sim.world import orders, takeover
-from exchange_sim.world.forced import collar, lots_for, send_ioc
-from exchange_sim.world.margin import asset_value, net_worth, position_value, requirements
-from exchange_sim.world.settlement import repay_loan
+from exchange_sim.world import ladder, liquidation_orders, orders, takeover
+from exchange_sim.world.margin import (
+    asset_value,
+    liquidatable,
+    net_worth,
+    position_value,
+    requirements,
+)
 from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
-
-TARGET_RATIO_PPM = 1_200_000
-"""A partial reduction aims at equity of 1.2 times maintenance, so that it is not repeated at
-once.
-"""
 
 
 def enqueue(
@@ -95,18 +87,42 @@ def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
         return
     for instrument in (*venue.perps, *venue.spots):
         venue.budget[instrument] = w.specs[instrument].liquidation_slice or INT64_MAX
+    venue.attempted.clear()
+    venue.for_round.clear()
     for _ in range(len(venue.queue)):
         account_id = venue.queue.popleft()
         if not _work(w, venue, w.accounts[account_id]):
             venue.queue.append(account_id)
-    if venue.takeover_busy:
+    if venue.takeover_busy and venue.profile.takeover.works_off:
         _act(w, venue, w.accounts[venue.takeover], 0, 0)
         takeover.sweep(w, venue)
+    if venue.profile.adl_trigger.rounds:
+        _adl_round(w, venue)
 
 
-def _blocked(venue: VenueState, account: Account) -> bool:
-    """Whether this slot has no budget left for anything that the account could do."""
-    if account.orders or account.loans or not account.positions:
+def _adl_round(w: World, venue: VenueState) -> None:
+    """Deleverage everybody whom the book could not save in this slot, then a vault without means.
+
+    Only instruments in which something was liquidated in this slot are touched.
+    """
+    if venue.for_round:
+        venue.rounds += 1
+        w.out.append((50, venue.id, venue.rounds, len(venue.for_round)))
+    for account_id in list(venue.for_round):
+        account = w.accounts[account_id]
+        worth = net_worth(w, account)
+        _hand_over(w, venue, account, worth, requirements(w, account)[2])
+    if venue.attempted and venue.takeover_busy and venue.spec.adl:
+        takeover.deleverage_vault(w, venue)
+
+
+def _blocked(w: World, venue: VenueState, account: Account) -> bool:
+    """Whether this slot has no budget left for anything that the account could do, or it waits."""
+    if account.orders:
+        return False
+    if ladder.waiting(w, venue, account):
+        return True
+    if account.loans or not account.positions:
         return False
     return all(venue.budget[i] <= 0 for i in account.positions)
 
@@ -117,7 +133,7 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
     An account that finds no budget is still judged, once after every mark update: recovering and
     being taken over need none.
     """
-    blocked = _blocked(venue, account)
+    blocked = _blocked(w, venue, account)
     if blocked and venue.judged.get(account.id) == venue.mark_epoch:
         return False
     venue.judged[account.id] = venue.mark_epoch
@@ -127,23 +143,50 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
             orders.cancel(w, order, int(CancelReason.LIQUIDATION))
         w.out.append((32, account.id, int(LiquidationAction.CANCEL_ORDERS), -1, count, 0))
     equity, _, maintenance = requirements(w, account)
-    if account.mode == CROSS and equity >= maintenance and equity > 0:
+    if _recovered(w, venue, account, equity, maintenance):
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)
     worth = equity if equity > 0 else net_worth(w, account)
     steps = venue.steps[account.id] = venue.steps.get(account.id, 0) + (not blocked)
-    if worth <= 0 or steps > LIQUIDATION_STEPS_MAX:
-        takeover.resolve_bankrupt(w, venue, account, worth)
-        outcome = LiquidationOutcome.BANKRUPT if worth < 0 else LiquidationOutcome.TAKEN_OVER
-        return _end(w, venue, account, outcome, worth, maintenance)
+    by_round = worth < 0 and venue.profile.adl_trigger.rounds
+    if steps > LIQUIDATION_STEPS_MAX or (
+        not by_round and takeover.due(venue, equity, maintenance, worth)
+    ):
+        return _hand_over(w, venue, account, worth, maintenance)
     if blocked:
-        return False
-    _act(w, venue, account, equity, maintenance)
+        return _for_round(w, venue, account) if by_round else False
+    if _act(w, venue, account, equity, maintenance):
+        return _hand_over(w, venue, account, net_worth(w, account), maintenance)
     equity, _, maintenance = requirements(w, account)
     if not account.loans and not any(p.qty for p in account.positions.values()):
         return _end(w, venue, account, LiquidationOutcome.CLOSED, equity, maintenance)
-    if account.mode == CROSS and equity >= maintenance and equity > 0:
+    if _recovered(w, venue, account, equity, maintenance):
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)
-    return False
+    return _for_round(w, venue, account) if by_round else False
+
+
+def _recovered(
+    w: World, venue: VenueState, account: Account, equity: int, maintenance: int
+) -> bool:
+    """Whether an account may leave its liquidation early, by the margin rule of the venue."""
+    if account.mode == CROSS:
+        return equity >= maintenance and equity > 0
+    if venue.absorbing or equity <= 0:
+        return False
+    return not liquidatable(w, account, equity, maintenance)
+
+
+def _for_round(w: World, venue: VenueState, account: Account) -> bool:
+    """Take an account that the book did not save out of the queue, for the ADL round; else stay."""
+    if net_worth(w, account) >= 0:
+        return False
+    venue.for_round.append(account.id)
+    return True
+
+
+def _hand_over(w: World, venue: VenueState, account: Account, worth: int, maintenance: int) -> bool:
+    """End a liquidation with what happens to an account that the venue takes over."""
+    outcome = takeover.resolve(w, venue, account, worth)
+    return _end(w, venue, account, outcome, worth, maintenance)
 
 
 def _end(
@@ -154,168 +197,44 @@ def _end(
     w.dirty[account.id] = True
     venue.steps.pop(account.id, None)
     venue.judged.pop(account.id, None)
+    venue.partial_ns.pop(account.id, None)
     w.out.append((33, account.id, int(outcome), equity, maintenance))
     return True
 
 
-def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance: int) -> None:
-    """Repay, sell, reduce: everything that this slot's budget allows for one account."""
-    _repay_from_cash(w, venue, account)
+def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance: int) -> bool:
+    """Repay, sell, reduce: everything that this slot's budget allows for one account.
+
+    True when the ladder has come to its end and the venue takes the account over.
+    """
+    liquidation_orders.repay_from_cash(w, venue, account)
     flat = not any(position.qty for position in account.positions.values())
     if account.owner < 0 or (account.loans and (venue.spec.collateral_sale or flat)):
-        _sell_assets(w, venue, account)
-        _repay_from_cash(w, venue, account)
+        liquidation_orders.sell_assets(w, venue, account)
+        liquidation_orders.repay_from_cash(w, venue, account)
     ranked = sorted(
         (i for i, p in account.positions.items() if p.qty),
         key=lambda i: (-_maintenance(w, i, account), i),
     )
     for instrument in ranked:
         if venue.budget[instrument] > 0 and account.positions.get(instrument):
-            qty = _reduction(w, account, instrument, equity, maintenance)
-            reduce_position(w, venue, account, instrument, qty)
-            if account.mode == CROSS:
+            step = ladder.next_step(w, venue, account, instrument, equity, maintenance)
+            if step == ladder.HAND_OVER or not liquidation_orders.reduce_position(
+                w, venue, account, instrument, step
+            ):
+                return True
+            if account.mode == CROSS or not venue.absorbing:
                 equity, _, maintenance = requirements(w, account)
-                if equity >= maintenance:
-                    return
+                if (
+                    equity >= maintenance
+                    if account.mode == CROSS
+                    else _recovered(w, venue, account, equity, maintenance)
+                ):
+                    return False
+    return False
 
 
 def _maintenance(w: World, instrument: int, account: Account) -> int:
     table = w.brackets[instrument]
     assert table is not None
     return table.maintenance(abs(position_value(w, instrument, account.positions[instrument])))
-
-
-def _repay_from_cash(w: World, venue: VenueState, account: Account) -> None:
-    """Use free balances against loans in the same asset; buy what else is owed."""
-    for asset in sorted(account.loans):
-        amount = min(account.loans[asset], w.ledger.free(account.id, asset))
-        if amount > 0:
-            repay_loan(w, account, asset, amount)
-        owed = account.loans.get(asset, 0)
-        if owed and asset != venue.numeraire and w.ledger.free(account.id, venue.numeraire) > 0:
-            _buy_liability(w, venue, account, asset, owed)
-            amount = min(account.loans[asset], w.ledger.free(account.id, asset))
-            if amount > 0:
-                repay_loan(w, account, asset, amount)
-
-
-def _buy_liability(w: World, venue: VenueState, account: Account, asset: int, owed: int) -> None:
-    """Buy an owed asset with numeraire cash, at most what cash and budget allow."""
-    instrument = venue.spot_of.get(asset)
-    if instrument is None:
-        return
-    inst = w.instruments[instrument]
-    limit = collar(w, instrument, BUY)
-    unit = limit * inst.unit_value
-    cash = w.ledger.free(account.id, venue.numeraire) * PPM // (PPM + account.taker_ppm)
-    qty = min(-(-owed // inst.lot_units), cash // unit, venue.budget[instrument] // unit)
-    if qty > 0:
-        _send(w, venue, account, inst, BUY, limit, qty, LiquidationAction.BUY_LIABILITY)
-
-
-def _sell_assets(w: World, venue: VenueState, account: Account) -> None:
-    """Sell liquid assets until the loans are covered, most releasable collateral first.
-
-    The takeover account sells everything that it holds.
-    """
-    owed = INT64_MAX
-    if account.owner >= 0:
-        owed = sum(-asset_value(w, venue.id, a, -x) for a, x in account.loans.items())
-        owed -= w.ledger.free(account.id, venue.numeraire)
-    ranked = []
-    for asset, instrument in venue.spot_of.items():
-        lots = w.ledger.free(account.id, asset) // w.instruments[instrument].lot_units
-        if lots > 0 and asset not in account.loans:
-            ranked.append(
-                (-_releasable(w, venue, instrument, asset, lots), asset, instrument, lots)
-            )
-    for _, _, instrument, lots in sorted(ranked):
-        if owed <= 0:
-            return
-        inst = w.instruments[instrument]
-        limit = collar(w, instrument, SELL)
-        unit = limit * inst.unit_value
-        qty = min(lots, venue.budget[instrument] // unit, lots_for(w, inst, account, owed, limit))
-        if qty <= 0:
-            continue
-        owed -= _send(w, venue, account, inst, SELL, limit, qty, LiquidationAction.SELL_ASSET)
-
-
-def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:
-    """Collateral value that selling would set free now: ratio times what the bids inside the collar
-    take.
-    """
-    inst, book = w.instruments[instrument], w.engines[instrument].book
-    _, total = book.cost(BUY, lots, collar(w, instrument, SELL))
-    table = venue.spec.collateral.get(asset)
-    return total * inst.unit_value * (table.tiers[0][1] if table else 0) // PPM
-
-
-def _reduction(w: World, account: Account, instrument: int, equity: int, maintenance: int) -> int:
-    """Lots to close: what restores a cross-margin account to its target, else the whole
-    position.
-    """
-    position = account.positions[instrument]
-    whole = abs(position.qty)
-    if account.mode != CROSS or maintenance <= 0:
-        return whole
-    inst, table = w.instruments[instrument], w.brackets[instrument]
-    assert table is not None
-    value = abs(position_value(w, instrument, position))
-    rate = table.mmr_ppm[table.bracket(value)] * TARGET_RATIO_PPM // PPM
-    gain = rate - w.venues[inst.venue].spec.liquidation_fee_ppm - account.taker_ppm
-    missing = maintenance * TARGET_RATIO_PPM // PPM - equity
-    if gain <= 0 or value == 0:
-        return whole
-    lots = -(-missing * PPM * whole // (gain * value))
-    return min(whole, max(1, lots))
-
-
-def reduce_position(
-    w: World, venue: VenueState, account: Account, instrument: int, qty: int
-) -> None:
-    """Send one IOC order that closes up to ``qty`` lots within budget, and charge the fee."""
-    inst = w.instruments[instrument]
-    position = account.positions[instrument]
-    side = SELL if position.qty > 0 else BUY
-    limit = collar(w, instrument, side)
-    unit = limit * inst.unit_value
-    qty = min(qty, max(1, venue.budget[instrument] // unit))
-    value = _send(w, venue, account, inst, side, limit, qty, LiquidationAction.REDUCE_POSITION)
-    if value and account.owner >= 0:
-        _charge_fee(w, venue, account, value)
-
-
-def _charge_fee(w: World, venue: VenueState, account: Account, value: int) -> None:
-    """The liquidation fee goes to the insurance fund, as far as free cash goes (rounded down)."""
-    fee = value * venue.spec.liquidation_fee_ppm // PPM
-    fee = min(fee, w.ledger.free(account.id, venue.numeraire))
-    if fee <= 0:
-        return
-    w.ledger.post(venue.numeraire, account.id, venue.insurance, fee)
-    balance = w.ledger.posted[venue.insurance][venue.numeraire]
-    kind = int(PostingKind.LIQUIDATION_FEE)
-    w.out.append((10, venue.numeraire, account.id, venue.insurance, fee, kind))
-    w.out.append((34, venue.id, venue.numeraire, fee, balance))
-
-
-def _send(
-    w: World,
-    venue: VenueState,
-    account: Account,
-    inst: Instrument,
-    side: int,
-    limit: int,
-    qty: int,
-    action: LiquidationAction,
-) -> int:
-    """Enter a liquidation order, record the step and return the quote value that it traded.
-
-    An order that could not trade completely has emptied the book inside its collar, so the
-    instrument's budget of this slot ends with it.
-    """
-    lots, value = send_ioc(w, account, inst, side, limit, qty)
-    venue.budget[inst.id] = venue.budget[inst.id] - value if lots == qty else 0
-    if lots:
-        w.out.append((32, account.id, int(action), inst.id, lots, value))
-    return value

@@ -134,6 +134,7 @@ def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
     to_funding = interval - w.time_ns % interval
     first = price_1(index, venue.last_funding_ppb[instrument], to_funding, interval)
     mark = max(1, mark_price(first, index + basis.mean(), last))
+    venue.previous_marks[instrument] = w.marks[instrument]
     w.marks[instrument] = mark
     premium = 0
     if w.time_ns // NANOS_PER_S % PREMIUM_PERIOD_S == 0:

@@ -22,7 +22,7 @@ import attrs
 
 from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages import events as declared
-from exchange_sim.messages.reasons import LiquidationOutcome, PostingKind
+from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.messages.registry import EVENTS
 from exchange_sim.model.account import CASH
 from exchange_sim.world.invariants import (
@@ -42,6 +42,7 @@ from exchange_sim.world.invariants import (
 from exchange_sim.world.margin import liquidatable, net_worth, requirements
 from exchange_sim.world.shadow import ShadowBook, ShadowLedger
 from exchange_sim.world.shadow_loans import ShadowLoans, missed_levels
+from exchange_sim.world.steps_risk import fund_adds_up, of
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -60,11 +61,7 @@ LAST_ORDER_COMMAND: Final = 4
 UPDATE_MARKS: Final = 10
 FIRST_RISK_EVENT: Final = 30
 """Orders and cancels cause no liquidation, insurance or ADL: those rules are skipped for them."""
-ROUNDING: Final = 2
-LIFELESS: Final = (int(LiquidationOutcome.TAKEN_OVER), int(LiquidationOutcome.BANKRUPT))
-BANKRUPT: Final = int(LiquidationOutcome.BANKRUPT)
 FUNDING, DUST = int(PostingKind.FUNDING), int(PostingKind.DUST)
-REPAY = int(PostingKind.REPAY)
 _DECLARED: Final = declared.__name__.rpartition(".")[0]
 LENGTHS: Final = {
     kind: len(shape.field_names) + 1
@@ -180,10 +177,6 @@ def _healthy(w: World, account_id: int) -> bool:
     return not liquidatable(w, account, equity, maintenance)
 
 
-def _of(step: Step, kind: int) -> list[Event]:
-    return [event for event in step.events if event[0] == kind]
-
-
 @invariant(
     "LOG-1",
     "Commands count up without gaps, time never goes back, events have their declared shape.",
@@ -213,7 +206,7 @@ def own_commands_are_safe(step: Step) -> Iterator[Violation]:
     w, account = step.world, step.before.healthy
     if account < 0 or _healthy(w, account):
         return
-    if not any(e[8] == account and e[9] != account for e in _of(step, 6)):
+    if not any(e[8] == account and e[9] != account for e in of(step, 6)):
         yield broken(w, "RISK-1", "a healthy account stays so", step.command, account)
 
 
@@ -223,7 +216,7 @@ def funding_cancels(step: Step) -> Iterator[Violation]:
     if step.command[0] != 11:
         return
     clearing = dict.fromkeys(step.world.clearing, 0)
-    for _, _, source, target, amount, kind in _of(step, 10):
+    for _, _, source, target, amount, kind in of(step, 10):
         if kind in {FUNDING, DUST}:
             if source in clearing:
                 clearing[source] -= amount
@@ -232,150 +225,6 @@ def funding_cancels(step: Step) -> Iterator[Violation]:
     for account, left in clearing.items():
         if left:
             yield broken(step.world, "FUND-1", 0, left, account)
-
-
-@invariant(
-    "LIQ-1",
-    "Only accounts below their maintenance are liquidated, and the first in queue first.",
-    "O(events)",
-    STEP,
-)
-def liquidation_is_due(step: Step) -> Iterator[Violation]:
-    """The queue may only be left, never overtaken."""
-    w = step.world
-    for _, account, equity, maintenance, _, _, _ in _of(step, 31):
-        if not liquidatable(w, w.accounts[account], equity, maintenance):
-            yield broken(w, "LIQ-1", "not above maintenance", (equity, maintenance), account)
-    if step.command[0] != 13:
-        return
-    places = {account: place for place, account in enumerate(step.before.queue)}
-    served = [e[1] for e in step.events if e[0] in {32, 33} and w.accounts[e[1]].owner >= 0]
-    order = [places.get(account, -1) for account in served]
-    if order != sorted(order) or -1 in order:
-        yield broken(w, "LIQ-1", f"the order of the queue {step.before.queue}", served)
-
-
-@invariant(
-    "INS-1", "The insurance fund is what flowed in less payouts, and never negative.", "O(1)", STEP
-)
-def fund_adds_up(step: Step) -> Iterator[Violation]:
-    """Every movement of the fund is an event that carries the right balance."""
-    w, funds = step.world, list(step.before.funds)
-    for _, venue, _, change, balance in _of(step, 34):
-        funds[venue] += change
-        if funds[venue] != balance or balance < 0:
-            yield broken(w, "INS-1", funds[venue], balance)
-    held = [w.ledger.posted[v.insurance][v.numeraire] for v in w.venues]
-    if funds != held:
-        yield broken(w, "INS-1", funds, held)
-
-
-@invariant(
-    "INS-2", "The fund pays only recorded deficits, and never more than them.", "O(events)", STEP
-)
-def payouts_are_due(step: Step) -> Iterator[Violation]:
-    """Deficits of bankrupt accounts, and debts of the takeover account that it cannot pay.
-
-    Each position that changes hands may add one unit of rounding to a deficit.
-    """
-    w, events = step.world, step.events
-    for venue in w.venues:
-        paid = -sum(e[3] for e in events if e[0] == 34 and e[1] == venue.id and e[3] < 0)
-        if not paid:
-            continue
-        lost = sum(
-            -e[3]
-            for e in events
-            if e[0] == 33 and e[2] == BANKRUPT and w.accounts[e[1]].venue == venue.id
-        )
-        repaid = sum(
-            e[4] for e in events if e[0] == 10 and e[2] == venue.takeover and e[5] == REPAY
-        )
-        rounded = len(_of(step, 35)) + len(_of(step, 37))
-        if paid > lost + repaid + rounded:
-            yield broken(w, "INS-2", f"at most {lost} + {repaid}", paid)
-
-
-@invariant(
-    "ADL-1",
-    "Positions go to ADL only when the fund cannot carry them or the takeover limit is reached.",
-    "O(events)",
-    STEP,
-)
-def fund_comes_first(step: Step) -> Iterator[Violation]:
-    """Judged with the better of what the fund had lost on takeovers before and after."""
-    if step.command[0] != 13:
-        return
-    w, funds = step.world, list(step.before.funds)
-    pending: dict[int, int] = {}
-    for event in step.events:
-        if event[0] == 34:
-            funds[event[1]] = event[4]
-        elif event[0] == 35:
-            account = event[4]
-            pending.setdefault(account, funds[w.accounts[account].venue])
-            if w.specs[event[1]].takeover_limit:
-                pending[account] = -1
-        elif event[0] == 33 and event[1] in pending:
-            fund, venue = pending.pop(event[1]), w.venues[w.accounts[event[1]].venue]
-            lost = min(step.before.keepers[venue.id], net_worth(w, w.accounts[venue.takeover]), 0)
-            if fund >= 0 and fund + lost >= -event[3]:
-                yield broken(w, "ADL-1", f"the fund of {fund} pays {-event[3]}", "ADL", event[1])
-
-
-@invariant(
-    "ADL-2",
-    "ADL takes profitable positions of the other side in the order of their rank.",
-    "O(events)",
-    STEP,
-)
-def winners_in_order(step: Step) -> Iterator[Violation]:
-    """The order of ranks is that of the production queue; other rules share among everybody."""
-    w, last = step.world, (-1, -1, 0)
-    for _, instrument, _, _, bankrupt, victim, _, _, rank in _of(step, 35):
-        venue = w.venues[w.accounts[bankrupt].venue]
-        queue = venue.spec.adl_rule == "production_queue"
-        if queue and last[:2] == (bankrupt, instrument) and rank > last[2]:
-            yield broken(w, "ADL-2", f"rank at most {last[2]}", rank, victim)
-        if rank < 0:
-            yield broken(w, "ADL-2", "a profitable position", f"rank {rank}", victim)
-        last = bankrupt, instrument, rank
-
-
-@invariant(
-    "ADL-3",
-    "ADL is at one price per position, without fee, and never makes a winner lose.",
-    "O(events)",
-    STEP,
-)
-def winners_do_not_lose(step: Step) -> Iterator[Violation]:
-    """The price is the mark or, for a deficit, worse for the winners; both sides book their PnL."""
-    prices: dict[tuple[int, int], int] = {}
-    for _, instrument, price, _, bankrupt, victim, pnl, _, _ in _of(step, 35):
-        if prices.setdefault((bankrupt, instrument), price) != price:
-            yield broken(step.world, "ADL-3", prices[bankrupt, instrument], price, victim)
-        if pnl < -ROUNDING:
-            yield broken(step.world, "ADL-3", "profit at the ADL price", pnl, victim)
-
-
-@invariant(
-    "ADL-4",
-    "Who was taken over owns and owes nothing; what nobody paid is recorded as bad debt.",
-    "O(assets) of the accounts taken over",
-    STEP,
-)
-def nothing_is_left(step: Step) -> Iterator[Violation]:
-    """Assets, loans, positions, holds: all zero."""
-    w = step.world
-    for _, account_id, outcome, _, _ in _of(step, 33):
-        account = w.accounts[account_id]
-        if outcome not in LIFELESS:
-            continue
-        lots = [p.qty for p in account.positions.values() if p.qty]
-        owned = w.ledger.posted[account_id]
-        if any(owned) or account.loans or account.auto_loans or lots or account.order_margin:
-            found = owned, account.loans, lots, account.order_margin
-            yield broken(w, "ADL-4", "nothing", found, account_id)
 
 
 @invariant("LED-2", "Balances and loans are what the events say, to the unit.", "O(touched)", STEP)

@@ -1,15 +1,17 @@
-"""What happens to an account that is worth nothing: takeover, insurance, ADL, bad debt.
+"""What happens to an account that the venue takes over: insurance, ADL, bad debt.
 
 An account whose equity is gone cannot be helped by selling.  Equity is the net worth here, without
-haircuts: they limit credit and are no loss.  In this order:
+haircuts: they limit credit and are no loss.  A venue may also take an account over before that
+(``due``): a backstop vault does, below two thirds of the maintenance margin.  In this order:
 
-1. The insurance fund can pay the deficit and carry the positions: all assets, loans and positions
-   move to the venue's takeover account at mark, and the fund pays the deficit.
-2. It cannot: positions are closed against profitable opposite ones at the bankruptcy price (ADL).
+1. The ADL trigger of the profile (``world.triggers``) says which positions are closed against
+   profitable opposite ones, and the ADL price rule at what price.
+2. All other positions, assets and loans move to the venue's takeover account at mark, and the
+   insurance fund pays the deficit.  A vault is the same account; what it got is then its own.
 3. Whatever deficit is left is recorded as bad debt of the venue, on an account of its own.
 
 The takeover account then sells what it holds like any account under liquidation, through the book
-and within the same rate limit; positions beyond its limit go to ADL at mark.  Once it is flat, its
+and within the same rate limit, unless the rule lets it keep its positions.  Once it is flat, its
 result belongs to the insurance fund.
 """
 
@@ -17,10 +19,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange_sim.messages.reasons import LiquidationAction, PostingKind, RejectReason
+from exchange_sim.messages.reasons import (
+    LiquidationAction,
+    LiquidationOutcome,
+    PostingKind,
+    RejectReason,
+)
 from exchange_sim.model.account import Account
+from exchange_sim.risk.profile import (
+    AT_MARK,
+    BANKRUPTCY_NEAR_MARK,
+    MAINTENANCE_SHARE,
+    PREVIOUS_MARK,
+)
 from exchange_sim.units import PPM
-from exchange_sim.world import adl
+from exchange_sim.world import adl, triggers
 from exchange_sim.world.margin import net_worth, position_value
 from exchange_sim.world.settlement import change_position, repay_loan
 
@@ -29,51 +42,86 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 
-def resolve_bankrupt(w: World, venue: VenueState, account: Account, worth: int) -> None:
-    """Take an account over that is worth nothing; afterwards it owns and owes nothing."""
+def due(venue: VenueState, equity: int, maintenance: int, worth: int) -> bool:
+    """Whether the venue takes an account over now, by the takeover rule of its profile."""
+    rule = venue.profile.takeover
+    if worth <= 0:
+        return True
+    above, below = rule.share
+    return rule.kind == MAINTENANCE_SHARE and equity * below < maintenance * above
+
+
+def resolve(w: World, venue: VenueState, account: Account, worth: int) -> LiquidationOutcome:
+    """Deleverage or take over an account whose ``worth`` is its net worth; how it ended.
+
+    Who was deleveraged at a mark may have something left and keeps it; in every other case the
+    account owns and owes nothing afterwards.
+    """
     if venue.spec.adl:
-        unpayable = -worth if capacity(w, venue) < -worth else 0
-        for_adl = [i for i in sorted(account.positions) if account.positions[i].qty]
-        if not unpayable:
-            for_adl = [i for i in for_adl if _over_limit(w, venue, account, i)]
-        _deleverage(w, venue, account, for_adl, unpayable)
+        instruments, deficit = triggers.for_adl(w, venue, account, worth)
+        if instruments:
+            _deleverage(w, venue, account, instruments, deficit)
+            left = net_worth(w, account)
+            flat = not any(p.qty for p in account.positions.values())
+            if left > 0 and flat and not account.loans:
+                return LiquidationOutcome.DELEVERAGED
     deficit = max(0, -net_worth(w, account))
+    values = {i: abs(position_value(w, i, p)) for i, p in account.positions.items() if p.qty}
     _absorb(w, venue, account)
     if deficit:
+        if any(values.values()):
+            triggers.note_losses(w, venue, values, deficit)
         _pay_deficit(w, venue, account, deficit)
+    if worth < 0:
+        return LiquidationOutcome.BANKRUPT
+    vault = worth > 0 and venue.profile.takeover.kind == MAINTENANCE_SHARE
+    return LiquidationOutcome.BACKSTOP if vault else LiquidationOutcome.TAKEN_OVER
 
 
-def capacity(w: World, venue: VenueState) -> int:
-    """What the fund can still pay: its balance less what it has already lost on takeovers."""
-    balance = w.ledger.posted[venue.insurance][venue.numeraire]
-    return balance + min(0, net_worth(w, w.accounts[venue.takeover]))
+def deleverage_vault(w: World, venue: VenueState) -> None:
+    """ADL of the takeover account itself, once its losses are larger than the fund.
 
-
-def _over_limit(w: World, venue: VenueState, account: Account, instrument: int) -> bool:
-    """Whether taking a position over would exceed what the venue carries in its instrument."""
-    limit = w.specs[instrument].takeover_limit
-    mine = w.accounts[venue.takeover].positions.get(instrument)
-    total = abs(account.positions[instrument].qty + (mine.qty if mine else 0))
-    value = total * w.marks[instrument] * w.instruments[instrument].unit_value // PPM
-    return bool(limit) and value > limit
+    Only in instruments in which something was liquidated in this slot.
+    """
+    keeper = w.accounts[venue.takeover]
+    missing = -triggers.capacity(w, venue)
+    held = [i for i in sorted(keeper.positions) if keeper.positions[i].qty]
+    held = [i for i in held if i in venue.attempted]
+    if missing > 0 and held:
+        _deleverage(w, venue, keeper, held, missing)
+        sweep(w, venue)
 
 
 def _deleverage(
     w: World, venue: VenueState, account: Account, instruments: list[int], deficit: int
 ) -> None:
-    """Close positions by ADL at the price that makes the winners pay ``deficit``, in proportion."""
+    """Close positions by ADL, each at the price of the venue's rule.
+
+    A bankruptcy price makes the winners pay ``deficit``, in proportion to the positions.
+    """
     values = {i: abs(position_value(w, i, account.positions[i])) for i in instruments}
     total = sum(values.values())
     for instrument in instruments:
         qty, unit_value = account.positions[instrument].qty, w.instruments[instrument].unit_value
         share = -(-deficit * values[instrument] // total) if total else 0
         shift = -(-share * PPM // (abs(qty) * unit_value))
-        mark = w.marks[instrument]
-        price = mark + shift if qty > 0 else max(1, mark - shift)
+        price = _adl_price(w, venue, instrument, shift if qty > 0 else -shift)
         closed = adl.deleverage(w, venue, account, instrument, abs(qty), price)
         if closed:
             notional = closed * price * unit_value // PPM
             w.out.append((32, account.id, int(LiquidationAction.ADL), instrument, closed, notional))
+
+
+def _adl_price(w: World, venue: VenueState, instrument: int, shift: int) -> int:
+    """Price of an ADL in micro-ticks; ``shift`` leads from the mark to the bankruptcy price."""
+    rule, mark = venue.profile.adl_price, w.marks[instrument]
+    if rule.kind == PREVIOUS_MARK:
+        return venue.previous_marks[instrument]
+    if rule.kind == AT_MARK:
+        return mark
+    if rule.kind == BANKRUPTCY_NEAR_MARK and abs(shift) * PPM > rule.gap_ppm * mark:
+        return mark
+    return max(1, mark + shift)
 
 
 def _absorb(w: World, venue: VenueState, account: Account) -> None:
@@ -144,6 +192,7 @@ def move_insurance(w: World, venue: VenueState, source: int, target: int, amount
     w.out.append((10, venue.numeraire, source, target, amount, int(kind)))
     change = -amount if out_of_fund else amount
     w.out.append((34, venue.id, venue.numeraire, change, balance))
+    triggers.note_fund(w, venue)
 
 
 def fund_insurance(w: World, c: tuple[int, ...]) -> None:
@@ -158,6 +207,7 @@ def fund_insurance(w: World, c: tuple[int, ...]) -> None:
     balance = w.ledger.posted[venue.insurance][asset]
     w.out.append((10, asset, 0, venue.insurance, amount, int(PostingKind.DEPOSIT)))
     w.out.append((34, venue_id, asset, amount, balance))
+    triggers.note_fund(w, venue)
 
 
 def record_bad_debt(w: World, venue: VenueState, account: int, amount: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import MarginBand, RejectReason
 from exchange_sim.model.account import CASH, PORTFOLIO, Account
+from exchange_sim.risk.fund_history import FundHistory
 from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
 from exchange_sim.risk.mirror import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits, Mirror
@@ -25,12 +26,18 @@ class VenueState:
     ``queue`` holds the ids of accounts under liquidation in the order in which they are served;
     ``budget[instrument]`` is what the liquidation engine may still send in the current slot.
     ``steps`` counts the slots in which an account acted, ``judged`` is the mark update at which it
-    was last looked at.  ``gtd`` is a heap of ``(expire_ns, order id, account, client order id)``.
+    was last looked at, ``partial_ns`` the time of its last step that left something of a position.
+    ``attempted`` holds the instruments in which this slot liquidated, ``for_round`` the accounts
+    that wait for its ADL round.  ``sale_place`` is the published order in which assets are sold.
+    ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
+    ``(expire_ns, order id, account, client order id)``.
     """
 
     def __init__(self, spec: VenueSpec, config: WorldConfig, world: World) -> None:
         self.spec = spec
         self.id = spec.id
+        self.profile = profile = spec.profile
+        self.absorbing = profile.margin.kind == "absorbing"
         self.numeraire = spec.numeraire
         system = world.system[spec.id]
         self.fees, self.insurance, self.pool, self.takeover, self.bad_debt = system
@@ -51,6 +58,15 @@ class VenueState:
         self.queue: deque[int] = deque()
         self.steps: dict[int, int] = {}
         self.judged: dict[int, int] = {}
+        self.partial_ns: dict[int, int] = {}
+        self.attempted: dict[int, None] = {}
+        self.for_round: list[int] = []
+        self.rounds = 0
+        self.sale_place = {asset: place for place, asset in enumerate(spec.sale_order)}
+        self.fund_history = FundHistory(profile.insurance.window_ns)
+        self.symbol_results = {i: FundHistory(profile.insurance.window_ns) for i in self.perps}
+        self.adl_running: dict[int, None] = {}
+        self.previous_marks = {i: config.instruments[i].initial_price * PPM for i in self.perps}
         self.budget: dict[int, int] = {}
         self.transfers_enabled = True
         self.mark_epoch = 0

@@ -1,4 +1,7 @@
-"""Every rule is shown to fail: a bug is planted, and the rule with that id must notice it."""
+"""Every rule is shown to fail: a bug is planted, and the rule with that id must notice it.
+
+Length: one table of planted bugs, each a few lines, read side by side with the list of rules.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,14 @@ from exchange_sim.world import (
     accounts,
     adl,
     funding,
+    ladder,
     liquidation,
     orders,
     pretrade,
     screening,
     settlement,
     takeover,
+    triggers,
 )
 from exchange_sim.world.invariants import INVARIANTS, Violation
 from exchange_sim.world.steps import StepChecker
@@ -291,8 +296,13 @@ def queue_overtaken(patch: Patch) -> None:
 @plant("LIQ-2")
 def liquidation_overshoots(patch: Patch) -> None:
     """A liquidation order is larger than the position."""
-    real = liquidation._reduction
-    patch.setattr(liquidation, "_reduction", lambda *a: 2 * real(*a))
+    real = ladder.next_step
+
+    def twice(*args):
+        qty, tif = real(*args)
+        return 2 * qty, tif
+
+    patch.setattr(ladder, "next_step", twice)
 
 
 @plant("LIQ-3")
@@ -330,7 +340,7 @@ def fund_pays_twice(patch: Patch) -> None:
 @plant("ADL-1")
 def adl_before_fund(patch: Patch) -> None:
     """Winners pay although the fund could."""
-    patch.setattr(takeover, "capacity", lambda *_: -(10**15))
+    patch.setattr(triggers, "capacity", lambda *_: -(10**15))
 
 
 @plant("ADL-2", first=42)
