@@ -39,12 +39,14 @@ from exchange_sim.participants.crowd import (
 )
 from exchange_sim.participants.stale import StaleBook, draw_stale_bids
 from exchange_sim.rng import Streams
+from exchange_sim.scenario import genesis_loans
 from exchange_sim.scenario.expand_params import TagError, selected
 from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
 from exchange_sim.scenario.tree import nearest
 from exchange_sim.scenario.world_config import Names
+from exchange_sim.sim.lenders import Reaction
 from exchange_sim.strategy.load import StrategyLoadError, build_table
 from exchange_sim.units import scale_exact
 from exchange_sim.world import World
@@ -80,6 +82,8 @@ class AccountBook:
 
     of: dict[tuple[str, str], int] = attrs.field(factory=dict)
     owners: list[str] = attrs.field(factory=list)
+    reactions: dict[int, Reaction] = attrs.field(factory=dict)
+    """How borrowers of populations answer a margin call, by account."""
 
     def owner(self, name: str) -> int:
         """A new owner id with that name."""
@@ -107,9 +111,11 @@ class Genesis:
             if venue.insurance:
                 amount = self.names.amount(venue.numeraire, venue.insurance)
                 self.send(c.FundInsurance, self.names.venues[name], amount)
+        genesis_loans.fund_lenders(self)
         for participant in self.scenario.participants:
             for name in instance_names(participant):
                 self._open_participant(participant, name)
+                genesis_loans.pledge(self, participant, name)
         streams = Streams(self.scenario.seed)
         for population in self.scenario.populations:
             self._populate(population, streams)
@@ -125,6 +131,8 @@ class Genesis:
         try:
             if item.kind == "leveraged_crowd":
                 self._crowd(item, streams)
+            elif item.kind == "borrowers":
+                genesis_loans.borrowers(self, item, streams)
             else:
                 self._stale(item, streams)
         except StrategyLoadError as error:
@@ -192,7 +200,7 @@ class Genesis:
             stream = streams.stream(f"population/{item.name}/{book.name}")
             facts = _book_facts(book)
             crowd = build_table(CrowdBook, {**facts, "venue": book.venue, **params}, item.name)
-            priced = [attrs.evolve(x, unit_usd=self._unit_usd(x.asset)) for x in choices]
+            priced = [attrs.evolve(x, unit_usd=self.unit_usd(x.asset)) for x in choices]
             specs = draw_crowd(crowd, priced, stream)
             ids = [self._crowd_account(item, spec) for spec in specs]
             for pair in match_positions(specs):
@@ -216,7 +224,7 @@ class Genesis:
                 raise ValueError(f"collateral: there is no asset {choice.asset!r}; {hint}")
         return [CollateralChoice(x.asset, x.share, 0.0, x.haircut) for x in choices]
 
-    def _unit_usd(self, asset: str) -> float:
+    def unit_usd(self, asset: str) -> float:
         """Dollars of the smallest unit of an asset, at its initial price on the first venue."""
         scale = float(10 ** self.names.decimals[asset])
         for item in self.scenario.instruments:

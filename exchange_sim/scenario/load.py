@@ -12,6 +12,7 @@ from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.scenario.addition import Addition
 from exchange_sim.scenario.checks import check
 from exchange_sim.scenario.checks_classes import check_classes
+from exchange_sim.scenario.checks_lending import check_lending
 from exchange_sim.scenario.checks_people import check_people, class_file
 from exchange_sim.scenario.expand import expand
 from exchange_sim.scenario.files import failed, find, make_strategies_importable, read_chain
@@ -23,7 +24,7 @@ from exchange_sim.scenario.parts import Parts, read_parts
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.tree import Mark, Node
 
-SWITCH_OF_POPULATION = {"stale_bids": "stale_bids"}
+SWITCH_OF_POPULATION = {"stale_bids": "stale_bids", "borrowers": "cefi_loans"}
 """The mechanism that switches a population when its item names none."""
 
 SWITCH_OF_OUTAGE = {"transfers": "transfer_suspension"}
@@ -70,6 +71,7 @@ def _load(
     parts = read_parts(root, reader)
     check(parts)
     check_people(parts)
+    check_lending(parts)
     if reader.problems:
         check_classes(parts)
         raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))

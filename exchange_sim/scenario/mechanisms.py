@@ -29,6 +29,11 @@ class Mechanisms:
     dip_buyers: bool = _switch("Patient capital that buys after a fall.")
     stale_bids: bool = _switch("Old limit orders far below the market.")
     transfer_suspension: bool = _switch("Outages of transfers between venues.")
+    cefi_loans: bool = _switch("Loans against pledged coins; off: the coins are simply owned.")
+    loop_lending: bool = _switch("Loops: borrowing against an asset to buy more of it.")
+    defi_liquidation: bool = _switch("Liquidation of unhealthy positions in lending pools.")
+    liquidation_bots: bool = _switch("Bots that liquidate on the chain and sell what they seize.")
+    issuer_redemption: bool = _switch("Redemption of the synthetic dollar at its issuer.")
     own_book_collateral_price: bool = _switch(
         "Pegged collateral is valued by the venue's own book."
     )

@@ -25,13 +25,14 @@ from exchange_sim.scenario.kinds import (
     Whole,
     entry,
 )
+from exchange_sim.scenario.lending import PledgeDef
 from exchange_sim.scenario.mechanisms import MECHANISM
 from exchange_sim.scenario.times import Duration
 from exchange_sim.scenario.tree import Node
 from exchange_sim.strategy.choices import DISTRIBUTIONS, FAULT_POLICIES
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
-POPULATION_KINDS: Final = ("leveraged_crowd", "stale_bids")
+POPULATION_KINDS: Final = ("borrowers", "leveraged_crowd", "stale_bids")
 """Populations that exist."""
 
 _CLASS: Final = re.compile(
@@ -144,6 +145,11 @@ class ParticipantDef:
         Table(MONEY),
         default={},
         doc="Margin loans that it owes on its first venue at the start, by asset.",
+    )
+    pledges: tuple[PledgeDef, ...] = entry(
+        Items(Of(PledgeDef)),
+        default=(),
+        doc="Loans against pledged coins that it owes at the start.",
     )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
     orders_per_s: int | None = entry(

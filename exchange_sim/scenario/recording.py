@@ -94,6 +94,9 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
     for instrument, own in enumerate(world.clearing):
         if own >= 0:
             system[own] = f"{world.instruments[instrument].symbol}/clearing"
+    for lender in world.lenders:
+        system[lender.fund] = f"{lender.spec.name}/fund"
+        system[lender.vault] = f"{lender.spec.name}/vault"
     for account in world.accounts:
         name = system.get(account.id) or owners[account.owner]
         group = "system" if account.owner < 0 else name.rstrip("0123456789").rstrip("-")

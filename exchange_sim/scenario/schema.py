@@ -34,6 +34,7 @@ from exchange_sim.scenario.kinds import (
     Whole,
     entry,
 )
+from exchange_sim.scenario.lending import LoanProductDef
 from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
 from exchange_sim.scenario.times import Duration, Instant
@@ -306,6 +307,9 @@ class Tables:
     )
     populations: tuple[PopulationDef, ...] = entry(
         Items(Of(PopulationDef)), default=(), doc="Who trades, by the thousand."
+    )
+    loans: dict[str, LoanProductDef] = entry(
+        Table(Of(LoanProductDef)), default={}, doc="Lenders against pledged coins."
     )
     shocks: tuple[ShockDef, ...] = entry(Items(Of(ShockDef)), default=(), doc="News.")
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
+from exchange_sim.credit.loans import LoanTerms
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.scenario.lending import LoanProductDef
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import AssetDef, BracketDef, InstrumentDef, VenueDef
 from exchange_sim.units import PPM, scale_exact, to_units
-from exchange_sim.world.config import AssetSpec, FeeTier, InstrumentSpec, VenueSpec, WorldConfig
+from exchange_sim.world.config import (
+    AssetSpec,
+    FeeTier,
+    InstrumentSpec,
+    LoanProductSpec,
+    VenueSpec,
+    WorldConfig,
+)
 
 PPB_PER_DAY_TO_HOUR: Final = 24
 
@@ -45,7 +55,39 @@ def world_config(scenario: Scenario) -> WorldConfig:
         _instrument(scenario, names, assets, item, k) for k, item in enumerate(scenario.instruments)
     )
     venues = tuple(_venue(scenario, names, name, item) for name, item in scenario.venues.items())
-    return WorldConfig(scenario.start_ns, assets, venues, instruments)
+    loans = tuple(
+        _loan_product(scenario, names, item, name, k) for k, (name, item) in _products(scenario)
+    )
+    return WorldConfig(scenario.start_ns, assets, venues, instruments, loans=loans)
+
+
+def _products(scenario: Scenario) -> list[tuple[int, tuple[str, LoanProductDef]]]:
+    """Loan products by id; none when loans are switched off."""
+    return list(enumerate(scenario.loans.items())) if scenario.mechanisms.cefi_loans else []
+
+
+def _loan_product(
+    scenario: Scenario, names: Names, item: LoanProductDef, name: str, id: int
+) -> LoanProductSpec:
+    numeraire = scenario.venues[item.venue].numeraire
+    return LoanProductSpec(
+        id=id,
+        name=name,
+        venue=names.venues[item.venue],
+        terms={
+            names.assets[asset]: LoanTerms(
+                *(Fraction(ppm(x), PPM) for x in (row.initial, row.call, row.liquidation))
+            )
+            for asset, row in item.collateral.items()
+        },
+        sources=tuple(names.venues[venue] for venue in item.source or (item.venue,)),
+        interest_ppb_per_hour=int(item.interest_daily * 10**9 / PPB_PER_DAY_TO_HOUR),
+        fee_ppm=ppm(item.fee),
+        grace_ns=item.grace_ns,
+        lag_ns=item.lag_ns,
+        slice=names.amount(numeraire, item.slice),
+        redemption_value=item.redemption_price or not scenario.mechanisms.own_book_collateral_price,
+    )
 
 
 def _asset(names: Names, name: str, item: AssetDef) -> AssetSpec:

@@ -14,6 +14,7 @@ from typing import Final
 from exchange_sim.marketdata.market import Market
 from exchange_sim.messages.reasons import CancelReason
 from exchange_sim.model.enums import BUY, FLAG_LIQUIDATION, OrderStatus
+from exchange_sim.sim.loan_book import LOAN_EVENTS, LoanBook
 from exchange_sim.sim.money_view import Event, MoneyView, Notice
 from exchange_sim.strategy.views import (
     CANCELED,
@@ -81,6 +82,8 @@ class AccountView(MoneyView):
             37: self._taken_over,
             MARGIN_SNAPSHOT: self._margin,
         }
+        self.pledged = LoanBook(account, venue, asset_names, asset_scales, self.numeraire_scale)
+        self._handlers |= dict.fromkeys(LOAN_EVENTS, self.pledged.apply)
 
     def apply(self, time_ns: int, event: Event) -> list[Notice]:
         """Take one message sent at ``time_ns``; returns what the strategy is told."""

@@ -23,6 +23,7 @@ from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES, overridden
 from exchange_sim.strategy.context import SymbolLike
 from exchange_sim.strategy.edge import millionths
+from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
 if TYPE_CHECKING:
@@ -177,6 +178,10 @@ class Agent(Watcher):
             for market in self.names.markets
             if market.is_perpetual and market.id in holdings and holdings[market.id].lots
         ]
+
+    def pledged_loans(self, venue: str | None, account: str | None) -> list[LoanView]:
+        """See ``Strategy.pledged_loans``."""
+        return list(self.session_named(venue, account).view.pledged.loans.values())
 
     def margin(self, venue: str | None, account: str | None) -> Margin:
         """See ``Strategy.margin``."""

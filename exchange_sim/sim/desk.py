@@ -39,6 +39,8 @@ class Names:
     venues: tuple[str, ...]
     assets: tuple[str, ...]
     asset_scales: tuple[int, ...]
+    numeraires: tuple[int, ...] = ()
+    loan_products: tuple[str, ...] = ()
     by_symbol: dict[str, Market] = attrs.field(init=False)
     asset_ids: dict[str, int] = attrs.field(init=False)
 
@@ -294,6 +296,37 @@ class Desk:
             return False
         session.send(kind, (session.account, *fields))
         return True
+
+    def units(self, asset: str, qty: Number) -> int:
+        """See ``Context.units``."""
+        return self._units(self.names.asset(asset), qty)
+
+    def asset_id(self, asset: str) -> int:
+        """See ``Context.asset_id``."""
+        return self.names.asset(asset)
+
+    def numeraire(self, venue: str | None, account: str | int | None) -> str:
+        """See ``Context.numeraire``."""
+        session = self._session_of(venue, account)
+        return self.names.assets[self.names.numeraires[session.server.venue]]
+
+    def loan_product(self, product: str) -> int:
+        """See ``Context.loan_product``."""
+        known = self.names.loan_products
+        if product not in known:
+            raise _unknown("loan product", product, list(known))
+        return known.index(product)
+
+    def request(
+        self, kind: int, fields: tuple[int, ...], venue: str | None, account: str | int | None
+    ) -> bool:
+        """See ``Context.request``."""
+        return self._request(self._session_of(venue, account), kind, *fields)
+
+    def _session_of(self, venue: str | None, account: str | int | None) -> Session:
+        if isinstance(account, int):
+            return self._by_account[account]
+        return self.session_named(venue, account)
 
     def _units(self, asset: int, qty: Number) -> int:
         """Smallest units of a quantity, rounded down; 0 for what is no positive number."""

@@ -30,6 +30,10 @@ ACCOUNTS_AT: Final[dict[int, tuple[int, ...]]] = {
     33: (1,),
     35: (4, 5),
     37: (1,),
+    70: (3,),
+    71: (2,),
+    72: (2,),
+    74: (2,),
     100: (2,),
     101: (2,),
     102: (2,),
@@ -65,6 +69,7 @@ class Exchange:
         self.commands = 0
         self.trades = 0
         self.on_transfer: Callable[[int, Event], None] | None = None
+        self.listeners: dict[int, Callable[[int, Event], None]] = {}
         self.account_venue: dict[int, int] = {}
         self.last_account = -1
         self._append = journal.append if journal else None
@@ -146,6 +151,8 @@ class Exchange:
             return
         if kind == TRANSFER_STARTED and self.on_transfer is not None:
             self.on_transfer(now, event)
+        if kind in self.listeners:
+            self.listeners[kind](now, event)
         previous = None
         for at in ACCOUNTS_AT.get(kind, ()):
             account = event[at]
@@ -166,6 +173,8 @@ class Exchange:
                 self.feed.mark(now, event)
             elif kind == TRANSFER_STARTED and self.on_transfer is not None:
                 self.on_transfer(now, event)
+            elif kind in self.listeners:
+                self.listeners[kind](now, event)
             if kind == 6:
                 self.fills += 1
                 self.feed.trade(now, event)

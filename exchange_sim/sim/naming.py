@@ -46,6 +46,8 @@ def names_of(config: WorldConfig) -> Names:
         tuple(venue.name for venue in config.venues),
         tuple(asset.name for asset in assets),
         tuple(asset.scale for asset in assets),
+        tuple(venue.numeraire for venue in config.venues),
+        tuple(product.name for product in config.loans),
     )
 
 

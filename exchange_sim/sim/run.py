@@ -25,6 +25,7 @@ from exchange_sim.sim.host import (
     rare_collections,
 )
 from exchange_sim.sim.kernel import SYSTEM, Kernel
+from exchange_sim.sim.lenders import Borrowers, LenderClock
 from exchange_sim.sim.links import Latency, Link
 from exchange_sim.sim.naming import names_of
 from exchange_sim.sim.outages import Outage, Outages
@@ -62,6 +63,9 @@ class RunnableWorld(WorldLike, Protocol):
     @property
     def engines(self) -> Sequence[Any]:
         """Matching engines by instrument id; each has a ``book``."""
+
+    def lenders_pending(self, venue: int, now: int) -> bool:
+        """Whether a lender has something to do."""
 
     @property
     def chain(self) -> ChainState | None:
@@ -136,6 +140,12 @@ class Run:
         )
         venue_of = self.exchange.account_venue
         Transfers(self.kernel, self.exchange, self.timings, venue_of.__getitem__)
+        self.lender_clocks = [
+            LenderClock(world, self.kernel, self.servers[venue])
+            for venue in dict.fromkeys(product.venue for product in config.loans)
+        ]
+        stream = self.streams.stream("loans/borrowers")
+        self.borrowers = Borrowers(self.kernel, self.exchange, self.servers, stream)
         self.chain_clock = self._blocks(world.chain, traffic or Traffic())
         self.sampler = BookSampler(self.kernel, books, book_sink, self.feed) if book_sink else None
         self.interrupted = False
@@ -304,6 +314,8 @@ class Run:
             timers.start()
         if self.chain_clock is not None:
             self.chain_clock.start()
+        for clock in self.lender_clocks:
+            clock.start()
         if self.sampler is not None:
             self.sampler.start()
         self._publish(None)

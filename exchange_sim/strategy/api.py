@@ -59,7 +59,8 @@ from exchange_sim.model.enums import (
 )
 from exchange_sim.strategy.context import Context, SymbolLike
 from exchange_sim.strategy.edge import Duration, duration_ns, edge_ticks, grid, member
-from exchange_sim.strategy.reads import Reads
+from exchange_sim.strategy.loan_types import LoanView
+from exchange_sim.strategy.requests import AccountRequests
 from exchange_sim.strategy.views import (
     AdlNotice,
     Fill,
@@ -81,6 +82,7 @@ __all__ = [
     "Fill",
     "FundingNotice",
     "LiquidationNotice",
+    "LoanView",
     "Margin",
     "MarkPrice",
     "Market",
@@ -99,7 +101,7 @@ __all__ = [
 _FAST_PATH = ("submit", "modify", "cancel", "book", "position_lots")
 
 
-class Strategy(Reads):
+class Strategy(AccountRequests):
     """Base of all strategies: override callbacks, call helpers.
 
     ``params`` is an instance of the class's own ``Params``.  The host calls ``attach`` before
@@ -292,36 +294,6 @@ class Strategy(Reads):
     def cancel(self, handle: OrderHandle) -> bool:
         """Same as ``cancel_order``."""
         return self._ctx.cancel(handle)
-
-    # account requests
-
-    def borrow(
-        self, asset: str, qty: Number, venue: str | None = None, account: str | None = None
-    ) -> bool:
-        """Ask to borrow from the venue's margin pool; False when the request could not be sent."""
-        return self._ctx.borrow(asset, qty, venue, account)
-
-    def repay(
-        self, asset: str, qty: Number, venue: str | None = None, account: str | None = None
-    ) -> bool:
-        """Ask to repay a margin loan; False when the request could not be sent."""
-        return self._ctx.repay(asset, qty, venue, account)
-
-    def transfer(
-        self,
-        asset: str,
-        qty: Number,
-        from_venue: str,
-        to_venue: str,
-        from_account: str | None = None,
-        to_account: str | None = None,
-    ) -> bool:
-        """Send an asset from an own account to another; see ``on_transfer`` and ``on_refusal``."""
-        return self._ctx.transfer(asset, qty, from_venue, to_venue, from_account, to_account)
-
-    def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None = None) -> bool:
-        """Choose the leverage of a perpetual (bounds the initial margin from below)."""
-        return self._ctx.set_leverage(symbol, leverage, account)
 
     # timers, subscriptions, remarks
 

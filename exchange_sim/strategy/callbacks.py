@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exchange_sim.marketdata.bars import Bar
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import (
     AdlNotice,
     Fill,
@@ -55,6 +56,9 @@ class Callbacks:
 
     def on_timer(self, name: str) -> None:
         """A timer fired."""
+
+    def on_loan(self, loan: LoanView) -> None:
+        """A loan against pledged coins changed, was called, or ended (``loan.happened``)."""
 
     def on_transfer(self, transfer: TransferNotice) -> None:
         """An own transfer started or arrived."""

@@ -13,6 +13,7 @@ from exchange_sim.marketdata.market import Market, Number
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.model.enums import GTC, LIMIT
 from exchange_sim.rng import Stream
+from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
 SymbolLike = str | Market
@@ -135,6 +136,26 @@ class Context(Protocol):
 
     def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None) -> bool:
         """See ``Strategy.set_leverage``."""
+
+    def units(self, asset: str, qty: Number) -> int:
+        """Smallest units of a quantity, rounded down; 0 for what is no positive number."""
+
+    def asset_id(self, asset: str) -> int:
+        """The id of an asset."""
+
+    def numeraire(self, venue: str | None, account: str | int | None) -> str:
+        """What a venue keeps its accounts in."""
+
+    def loan_product(self, product: str) -> int:
+        """The id of a loan product."""
+
+    def request(
+        self, kind: int, fields: tuple[int, ...], venue: str | None, account: str | int | None
+    ) -> bool:
+        """Send a command about an own account: ``(kind, account, *fields)``."""
+
+    def pledged_loans(self, venue: str | None, account: str | None) -> list[LoanView]:
+        """See ``Strategy.pledged_loans``."""
 
     def set_timer(self, name: str, interval_ns: int, jitter_ns: int, repeat: bool) -> None:
         """See ``Strategy.set_timer_ns``."""

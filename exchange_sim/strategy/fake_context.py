@@ -16,6 +16,7 @@ from exchange_sim.rng import Stream, Streams
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.context import SymbolLike
 from exchange_sim.strategy.edge import millionths
+from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import REJECTED, Margin, OrderHandle, Position
 from exchange_sim.units import PPM, parse_utc
 
@@ -45,6 +46,7 @@ class FakeContext:
         self.records: list[tuple[str, float]] = []
         self.subscriptions: list[tuple[Any, ...]] = []
         self.stopped = ""
+        self.credit: list[LoanView] = []
 
     @property
     def now_ns(self) -> int:
@@ -221,6 +223,34 @@ class FakeContext:
         """Record a choice of leverage."""
         self.requests.append(("set_leverage", self.market(symbol).symbol, leverage))
         return True
+
+    def units(self, asset: str, qty: Number) -> int:
+        """A bench counts in millionths of every asset."""
+        return max(0, int(float(qty) * PPM))
+
+    def asset_id(self, asset: str) -> int:
+        """Position among the assets of the markets."""
+        names = [name for m in self._markets.values() for name in (m.base, m.quote)]
+        return list(dict.fromkeys(names)).index(asset)
+
+    def numeraire(self, venue: str | None, account: str | int | None) -> str:
+        """The quote asset of the venue's first market."""
+        return self.markets(venue)[0].quote
+
+    def loan_product(self, product: str) -> int:
+        """A bench has one product, whatever its name."""
+        return 0
+
+    def request(
+        self, kind: int, fields: tuple[int, ...], venue: str | None, account: str | int | None
+    ) -> bool:
+        """Record a request."""
+        self.requests.append((kind, *fields))
+        return True
+
+    def pledged_loans(self, venue: str | None, account: str | None) -> list[LoanView]:
+        """The loans that were set."""
+        return list(self.credit)
 
     def set_timer(self, name: str, interval_ns: int, jitter_ns: int, repeat: bool) -> None:
         """Set a timer; a bench leaves jitter out."""
