@@ -6,6 +6,7 @@ Importing this package fills it.
 """
 
 from exchange_sim.messages import (
+    account_modes,
     chain_commands,
     chain_events,
     commands,
@@ -15,6 +16,7 @@ from exchange_sim.messages import (
 )
 
 __all__ = [
+    "account_modes",
     "chain_commands",
     "chain_events",
     "commands",

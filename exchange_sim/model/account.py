@@ -21,11 +21,34 @@ class AccountMode(IntEnum):
     """Cross-margin futures account: liquidation when equity falls below maintenance; stops
     early.
     """
+    ISOLATED = 3
+    """Each perpetual position is margined by a wallet of its own; everything else is fully paid."""
 
 
 CASH: Final = 0
 PORTFOLIO: Final = 1
 CROSS: Final = 2
+ISOLATED: Final = 3
+
+
+class AccountModes:
+    """How an account differs from the plain case: one-way positions in one common margin.
+
+    ``isolated`` is the margin mode of every perpetual that ``chosen`` does not name; ``wallets``
+    maps (instrument, position side) to the ledger account that margins that position.
+    """
+
+    __slots__ = ("chosen", "hedge", "isolated", "wallets")
+
+    def __init__(self, isolated: bool = False) -> None:
+        self.isolated = isolated
+        self.hedge = False
+        self.chosen: dict[int, bool] = {}
+        self.wallets: dict[tuple[int, int], int] = {}
+
+    def isolates(self, instrument: int) -> bool:
+        """Whether positions in an instrument have wallets of their own."""
+        return self.chosen.get(instrument, self.isolated)
 
 
 class Position:
@@ -50,7 +73,8 @@ class Account:
     equity less initial margin, valid at the marks of ``band_epoch`` while ``stale`` is False and
     only a lower bound while ``loose`` is True.  ``hold_ppm`` is the higher of the two fee rates.
     ``loans`` holds liabilities in units; ``auto_loans`` is the part that the venue lent by itself
-    to cover a shortfall.
+    to cover a shortfall.  ``modes`` is None for the plain case; ``parent`` is the account that an
+    isolated wallet belongs to, -1 for all others.
     """
 
     __slots__ = (
@@ -66,9 +90,11 @@ class Account:
         "loose",
         "maker_ppm",
         "mode",
+        "modes",
         "order_margin",
         "orders",
         "owner",
+        "parent",
         "positions",
         "reduce_only_orders",
         "stale",
@@ -101,3 +127,5 @@ class Account:
         self.liquidating = False
         self.reduce_only_orders = 0
         self.trigger_orders = 0
+        self.modes: AccountModes | None = None
+        self.parent = -1

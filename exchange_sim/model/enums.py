@@ -68,6 +68,14 @@ class WorkingType(IntEnum):
     MARK_PRICE = 1
 
 
+class PositionSide(IntEnum):
+    """Which position of an instrument: the only one, or one of the two of hedge mode."""
+
+    BOTH = 0
+    LONG = 1
+    SHORT = 2
+
+
 class InstrumentKind(IntEnum):
     """What is traded."""
 
@@ -113,3 +121,7 @@ FLAG_PRICE_PROTECT: Final = 16
 """The trigger does not fire while last and mark price are too far apart."""
 FLAG_FORCED: Final = 32
 """Forced by another system (loan sale, margin call): logged apart from voluntary flow."""
+FLAG_LONG: Final = 64
+"""Hedge mode: the order is about the long position."""
+FLAG_SHORT: Final = 128
+"""Hedge mode: the order is about the short position."""

@@ -55,6 +55,7 @@ MODES: Final = {
     "cash": AccountMode.CASH,
     "unified": AccountMode.PORTFOLIO,
     "cross": AccountMode.CROSS,
+    "isolated": AccountMode.ISOLATED,
 }
 COLLATERAL_SPARE: Final = 1.0001
 """Margin of rounding when collateral is turned from dollars into units."""
@@ -160,7 +161,7 @@ class Genesis:
         owner = self.accounts.owner(name)
         mode, lends = MODES[item.account], True
         if mode == AccountMode.PORTFOLIO and not self.scenario.mechanisms.unified_account:
-            mode, lends = AccountMode.CROSS, False
+            mode, lends = AccountMode.ISOLATED, False
         for venue in item.venues:
             account = self.open(venue, owner, mode, item.fee_tier)
             self.accounts.of[name, venue] = account

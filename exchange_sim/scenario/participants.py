@@ -130,7 +130,9 @@ class ParticipantDef:
         Items(VENUE, single=True, least=1), doc="Where it has accounts (also written `venue`)."
     )
     account: str = entry(
-        Text(("cash", "unified", "cross")), default="unified", doc="How its accounts are margined."
+        Text(("cash", "unified", "cross", "isolated")),
+        default="unified",
+        doc="How its accounts are margined.",
     )
     fee_tier: int = entry(Whole(0, 100), default=0, doc="Index into the venue's fees.")
     capital: dict[str, Decimal] = entry(

@@ -99,11 +99,15 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
         system[lender.vault] = f"{lender.spec.name}/vault"
     for account in world.accounts:
         name = system.get(account.id) or owners[account.owner]
+        wallet = world.wallets.get(account.id)
         group = "system" if account.owner < 0 else name.rstrip("0123456789").rstrip("-")
         if account.owner >= 0 and name in crowds:
             group, name = name, f"{name}/{account.id}"
         elif account.owner >= 0:
             found.notable[account.id] = True
+        if wallet is not None:
+            name += "/" + world.instruments[wallet.instrument].symbol.rpartition(":")[2]
+            name += ("", "/long", "/short")[wallet.position_side]
         found.names.append(name)
         found.venues.append(account.venue)
         found.populations.append(group)

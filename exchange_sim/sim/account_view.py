@@ -80,6 +80,7 @@ class AccountView(MoneyView):
             33: self._liquidation_ended,
             35: self._adl,
             37: self._taken_over,
+            60: self._wallet_opened,
             MARGIN_SNAPSHOT: self._margin,
         }
         self.pledged = LoanBook(account, venue, asset_names, asset_scales, self.numeraire_scale)
@@ -165,9 +166,9 @@ class AccountView(MoneyView):
     def _traded(self, time_ns: int, event: Event) -> list[Notice]:
         notices: list[Notice] = []
         side = event[5]
-        if event[9] == self.account:
+        if event[9] == self.account or event[9] in self.wallets:
             notices += self._one_side(time_ns, event, side, event[18], event[20], 13)
-        if event[8] == self.account:
+        if event[8] == self.account or event[8] in self.wallets:
             notices += self._one_side(time_ns, event, 1 - side, event[17], event[19], 12)
         return notices
 
@@ -180,7 +181,7 @@ class AccountView(MoneyView):
         leaves: int,
         fee_at: int,
     ) -> list[Notice]:
-        """One side of a trade.  ``fee_at`` is where its fee is; its PnL is two fields on."""
+        """One side of a trade.  ``fee_at`` is where its fee is: account 4 before, PnL 2 after."""
         instrument, price, qty = event[2], event[3], event[4]
         fee, pnl = event[fee_at], event[fee_at + 2]
         is_maker = fee_at == 12
@@ -200,7 +201,7 @@ class AccountView(MoneyView):
         holding = self.holding(instrument)
         holding.trade(qty if side == BUY else -qty, price)
         holding.pnl_units += pnl
-        balances = self.balances
+        balances = self.wallets.get(event[fee_at - 4], self.balances)
         gained = pnl - fee
         if event[10]:
             sign = 1 if side == BUY else -1

@@ -38,10 +38,12 @@ ACCOUNTS_AT: Final[dict[int, tuple[int, ...]]] = {
     101: (2,),
     102: (2,),
     103: (2,),
+    60: (2,),
+    61: (1,),
 }
 """Where an event names the accounts that get to see it; kinds 1 to 4 and 6 are routed inline."""
 
-ACCOUNT_OPENED, TRANSFER_STARTED, MARK_UPDATED = 12, 13, 20
+ACCOUNT_OPENED, TRANSFER_STARTED, MARK_UPDATED, WALLET_OPENED = 12, 13, 20, 60
 
 
 class Exchange:
@@ -50,7 +52,7 @@ class Exchange:
     ``sessions[account]`` is ``None`` for accounts that nobody attends.
     ``fills`` counts the trades of the last command.  Before ``started`` is set, routed events are
     applied to the owners' views without delay and those of accounts without a session are kept in
-    ``genesis``.
+    ``genesis``.  Events of an isolated wallet go to whoever attends its ``parents`` entry.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Exchange:
         self.on_transfer: Callable[[int, Event], None] | None = None
         self.listeners: dict[int, Callable[[int, Event], None]] = {}
         self.account_venue: dict[int, int] = {}
+        self.parents: dict[int, int] = {}
         self.last_account = -1
         self._append = journal.append if journal else None
         self._record = log.record if log else None
@@ -99,6 +102,10 @@ class Exchange:
         self._grow(account)
         if session.private_feed:
             self.sessions[account] = session
+            for wallet, parent in self.parents.items():
+                if parent == account:
+                    self._grow(wallet)
+                    self.sessions[wallet] = session
         for event in self.genesis.pop(account, ()):
             session.learn(self.world.time_ns, event)
 
@@ -149,6 +156,9 @@ class Exchange:
             self.last_account = event[1]
             self.account_venue[event[1]] = event[2]
             return
+        if kind == WALLET_OPENED:
+            self.parents[event[1]] = event[2]
+            sessions[event[1]] = sessions[event[2]]
         if kind == TRANSFER_STARTED and self.on_transfer is not None:
             self.on_transfer(now, event)
         if kind in self.listeners:
@@ -175,6 +185,8 @@ class Exchange:
                 self.on_transfer(now, event)
             elif kind in self.listeners:
                 self.listeners[kind](now, event)
+            elif kind == WALLET_OPENED:
+                self.parents[event[1]] = event[2]
             if kind == 6:
                 self.fills += 1
                 self.feed.trade(now, event)
@@ -185,7 +197,7 @@ class Exchange:
                 accounts = (event[1],)
             else:
                 accounts = tuple(dict.fromkeys(event[at] for at in ACCOUNTS_AT.get(kind, ())))
-            for account in accounts:
+            for account in dict.fromkeys(self.parents.get(a, a) for a in accounts):
                 session = self.sessions[account] if 0 <= account < len(self.sessions) else None
                 if session is not None:
                     session.learn(now, event)

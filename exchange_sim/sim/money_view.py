@@ -56,7 +56,11 @@ class Holding:
 
 
 class MoneyView:
-    """Balances, loans and positions of one account, by asset and instrument id, and its margin."""
+    """Balances, loans and positions of one account, by asset and instrument id, and its margin.
+
+    ``wallets`` holds the balances of its isolated wallets by their ledger accounts, ``wallet_of``
+    those accounts by (instrument, position side).  Positions in them are in ``holdings`` like any.
+    """
 
     def __init__(
         self,
@@ -76,6 +80,8 @@ class MoneyView:
         self.balances = [0] * len(asset_names)
         self.loans = [0] * len(asset_names)
         self.holdings: dict[int, Holding] = {}
+        self.wallets: dict[int, list[int]] = {}
+        self.wallet_of: dict[tuple[int, int], int] = {}
         self.margin = Margin(venue, account, 0, 0.0, 0.0, 0.0, 0.0, 0.0, MarginBand.FREE)
 
     def holding(self, instrument: int) -> Holding:
@@ -87,22 +93,32 @@ class MoneyView:
 
     def _posted(self, time_ns: int, event: Event) -> list[Notice]:
         _, asset, source, target, amount, kind = event
-        if source == self.account:
-            self.balances[asset] -= amount
-            amount = -amount
-        if target == self.account:
-            self.balances[asset] += abs(amount)
+        gained = 0
+        for end, change in ((source, -amount), (target, amount)):
+            if end == self.account or end in self.wallets:
+                self.wallets.get(end, self.balances)[asset] += change
+                gained += change
         if kind != _FUNDING:
             return []
-        return [("on_funding", self._funding(time_ns, asset, amount))]
+        return [("on_funding", self._funding(time_ns, asset, gained))]
 
     def _funding(self, time_ns: int, asset: int, amount: int) -> FundingNotice:
         value = amount / self.asset_scales[asset]
         return FundingNotice(self.venue, self.account, time_ns, self.asset_names[asset], value)
 
     def _loan(self, _time_ns: int, event: Event) -> list[Notice]:
-        self.loans[event[2]] = event[3]
+        if event[1] == self.account:
+            self.loans[event[2]] = event[3]
         return []
+
+    def _wallet_opened(self, _time_ns: int, event: Event) -> list[Notice]:
+        _, wallet, _, instrument, position_side = event
+        self.wallets[wallet] = [0] * len(self.balances)
+        self.wallet_of[instrument, position_side] = wallet
+        return []
+
+    def _owns(self, account: int) -> bool:
+        return account == self.account or account in self.wallets
 
     def _transfer(self, time_ns: int, event: Event, at: int, *, finished: bool) -> list[Notice]:
         asset, amount = event[at], event[at + 1]
@@ -126,7 +142,7 @@ class MoneyView:
     # positions and risk
 
     def _position_opened(self, _time_ns: int, event: Event) -> list[Notice]:
-        signed = event[5] if event[1] == self.account else -event[5]
+        signed = event[5] if self._owns(event[1]) else -event[5]
         self.holding(event[3]).trade(signed, event[4])
         return [("on_position", self.markets[event[3]])]
 
@@ -190,7 +206,7 @@ class MoneyView:
     def _adl(self, time_ns: int, event: Event) -> list[Notice]:
         instrument, price, lots = event[1], event[2], event[3]
         market = self.markets[instrument]
-        is_victim = event[5] == self.account
+        is_victim = self._owns(event[5])
         pnl = event[6] if is_victim else event[7]
         self._shrink(instrument, lots, price)
         self.holding(instrument).pnl_units += pnl

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.limits import INT64_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX
 from exchange_sim.messages.reasons import PostingKind, RejectReason
-from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
+from exchange_sim.model.account import CASH, ISOLATED, PORTFOLIO, Account, AccountModes
 from exchange_sim.units import PPM
+from exchange_sim.world import isolated
 from exchange_sim.world.adl import post_pnl
 from exchange_sim.world.margin import (
     affordable,
@@ -37,8 +38,10 @@ def refuse(w: World, c: Command, reason: int) -> None:
 
 def user_account(w: World, c: Command, account_id: int) -> Account | None:
     """The account of a participant, or a refusal."""
-    if 0 <= account_id < len(w.accounts) and w.accounts[account_id].owner >= 0:
-        return w.accounts[account_id]
+    if 0 <= account_id < len(w.accounts):
+        account = w.accounts[account_id]
+        if account.owner >= 0 and account.parent < 0:
+            return account
     refuse(w, c, R.UNKNOWN_ACCOUNT)
     return None
 
@@ -53,13 +56,16 @@ def _amount_ok(w: World, c: Command, asset: int, amount: int) -> bool:
 def open_account(w: World, c: Command) -> None:
     """Create the next account of a venue."""
     _, _, venue, owner, mode, fee_tier = c
-    if not (0 <= venue < len(w.venues) and owner >= 0 and 0 <= mode <= 2):
+    if not (0 <= venue < len(w.venues) and owner >= 0 and 0 <= mode <= ISOLATED):
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     if not 0 <= fee_tier < len(w.config.venues[venue].fee_tiers):
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     if w.chain is not None and venue == w.chain.venue and mode != CASH:
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
-    account = w.add_account(venue, owner, mode, fee_tier)
+    isolates = mode == ISOLATED
+    account = w.add_account(venue, owner, CASH if isolates else mode, fee_tier)
+    if isolates:
+        w.accounts[account].modes = AccountModes(isolated=True)
     if mode == PORTFOLIO:
         w.venues[venue].has_portfolio = True
     w.out.append((12, account, venue, owner, mode, fee_tier))
@@ -179,10 +185,12 @@ def open_position(w: World, c: Command) -> None:
         return refuse(w, c, R.MALFORMED)
     if buyer.venue != inst.venue or seller.venue != inst.venue:
         return refuse(w, c, R.WRONG_VENUE)
-    if CASH in (buyer.mode, seller.mode):
-        return refuse(w, c, R.INSUFFICIENT_MARGIN)
     notional = price * qty * inst.unit_value
-    w.out.append((16, long_id, short_id, instrument, price, qty))
+    buyer = _margined(w, buyer, instrument, notional)
+    seller = _margined(w, seller, instrument, notional)
+    if buyer is None or seller is None:
+        return refuse(w, c, R.INSUFFICIENT_MARGIN)
+    w.out.append((16, buyer.id, seller.id, instrument, price, qty))
     for account, change in ((buyer, qty), (seller, -qty)):
         pnl = change_position(w, inst, account, change, notional)
         if pnl:
@@ -191,6 +199,21 @@ def open_position(w: World, c: Command) -> None:
         if account.reduce_only_orders:
             trim_reduce_only(w, account, instrument)
     return None
+
+
+def _margined(w: World, account: Account, instrument: int, notional: int) -> Account | None:
+    """The account that holds a position of the opening state, its wallet funded; None: none may."""
+    if account.modes is not None and account.modes.isolates(instrument):
+        wallet = isolated.wallet_for(w, account, instrument, 0)
+        position = wallet.positions.get(instrument)
+        leverage = (position.leverage if position else 0) or w.leverages[instrument]
+        margin, asset = -(-notional // leverage), w.instruments[instrument].quote
+        if not isolated.spendable(w, account, asset, margin):
+            return None
+        isolated.move(w, account, wallet, asset, margin)
+        w.unsettled[wallet.id] = None
+        return wallet
+    return None if account.mode == CASH else account
 
 
 def set_leverage(w: World, c: Command) -> None:
@@ -208,18 +231,21 @@ def set_leverage(w: World, c: Command) -> None:
         return refuse(w, c, R.WRONG_VENUE)
     if not 1 <= leverage <= table.leverage[0]:
         return refuse(w, c, R.LEVERAGE_LIMIT)
-    if any(order.instrument == instrument for order in account.orders.values()):
+    parts = [account]
+    parts += [
+        x for x in isolated.wallets_of(w, account) if w.wallets[x.id].instrument == instrument
+    ]
+    if any(order.instrument == instrument for x in parts for order in x.orders.values()):
         return refuse(w, c, R.INVALID_COMBINATION)
-    position = account.positions.get(instrument)
-    if position is not None and position.qty:
-        value = abs(position_value(w, instrument, position))
-        before = position.leverage or w.leverages[instrument]
-        need = table.initial(value, leverage) - table.initial(value, before)
-        if need > 0 and not affordable(w, account, need):
-            return refuse(w, c, R.INSUFFICIENT_MARGIN)
-    if position is None:
-        position = account.positions[instrument] = Position()
-        w.holders[instrument][account_id] = None
-    position.leverage = leverage
-    touch(w, account)
+    for part in parts:
+        position = part.positions.get(instrument)
+        if position is not None and position.qty:
+            value = abs(position_value(w, instrument, position))
+            before = position.leverage or w.leverages[instrument]
+            need = table.initial(value, leverage) - table.initial(value, before)
+            if need > 0 and not affordable(w, part, need):
+                return refuse(w, c, R.INSUFFICIENT_MARGIN)
+    for part in parts:
+        isolated.choose_leverage(w, part, instrument, leverage)
+        touch(w, part)
     return None

@@ -165,3 +165,5 @@ def post_pnl(w: World, account: Account, instrument: int, pnl: int, kind: Postin
         cover_shortfall(w, account, asset)
     account.stale = True
     w.dirty[account.id] = True
+    if account.parent >= 0:
+        w.unsettled[account.id] = None

@@ -43,6 +43,12 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
             account.liquidating, account.order_margin, sorted(account.loans.items()),
             sorted(account.auto_loans.items()), positions,
         )  # fmt: skip
+        if account.modes is not None:
+            modes = account.modes
+            yield "modes", modes.isolated, modes.hedge, sorted(modes.chosen.items())
+    for wallet_id, wallet in w.wallets.items():
+        yield "wallet", wallet_id, wallet.parent, wallet.instrument, wallet.position_side
+        yield "assigned", wallet.assigned, wallet.qty, wallet.entry
     for instrument, engine in enumerate(w.engines):
         yield "prices", instrument, w.marks[instrument], w.indexes[instrument]
         yield "market", instrument, w.last_prices[instrument], w.open_interest[instrument]

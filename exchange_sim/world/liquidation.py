@@ -195,6 +195,8 @@ def _end(
     """The account leaves the queue and may trade again."""
     account.liquidating = False
     w.dirty[account.id] = True
+    if account.parent >= 0:
+        w.unsettled[account.id] = None
     venue.steps.pop(account.id, None)
     venue.judged.pop(account.id, None)
     venue.partial_ns.pop(account.id, None)

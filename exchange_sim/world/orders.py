@@ -7,7 +7,7 @@ in ``world.pretrade``).  Every refusal is one ``OrderRejected`` event and change
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heappush
 from typing import TYPE_CHECKING
 
 from exchange_sim.limits import STOPS_PER_COMMAND_MAX
@@ -35,7 +35,10 @@ from exchange_sim.model.enums import (
 )
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
-from exchange_sim.world.pretrade import afford, post_only, resting_lots, take_bound
+from exchange_sim.world import isolated
+from exchange_sim.world.modes import flag_refusal, open_order, open_orders, route
+from exchange_sim.world.pretrade import afford, resting_lots
+from exchange_sim.world.price_rules import post_only, take_bound
 from exchange_sim.world.settlement import (
     change_hold,
     finish,
@@ -43,7 +46,6 @@ from exchange_sim.world.settlement import (
     settle,
     trim_reduce_only,
 )
-from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
@@ -55,7 +57,7 @@ R = RejectReason
 ORDER_TYPES, TIMES_IN_FORCE = range(len(OrderType)), range(len(TimeInForce))
 STP_MODES = range(len(StpMode))
 REDUCE_ONLY_BAND = int(MarginBand.REDUCE_ONLY)
-USER, MASS, EXPIRED = int(CancelReason.USER), int(CancelReason.MASS), int(CancelReason.EXPIRED)
+USER, MASS = int(CancelReason.USER), int(CancelReason.MASS)
 NO_FUNDS = int(CancelReason.INSUFFICIENT_FUNDS)
 TRADING, HALT = int(InstrumentStatus.TRADING), int(InstrumentStatus.HALT)
 CANCEL_ONLY = int(InstrumentStatus.CANCEL_ONLY)
@@ -65,8 +67,6 @@ WHY_ENDED = {
     int(R.ACCOUNT_IN_LIQUIDATION): int(CancelReason.LIQUIDATION),
 }
 """Why a trigger order ends whose entry is refused when it fires; for want of funds otherwise."""
-GTD_SLACK = 1024
-"""Ended orders that the heap of expiries may carry before it is swept."""
 
 
 def new_order(w: World, c: Command) -> None:
@@ -78,10 +78,16 @@ def new_order(w: World, c: Command) -> None:
     if not 0 <= instrument < len(w.instruments):
         return reject(w, c, R.UNKNOWN_INSTRUMENT)
     account, inst = w.accounts[account_id], w.instruments[instrument]
-    if client_id <= 0 or flags & ~USER_FLAGS or side not in (0, 1) or stp not in STP_MODES:
+    known = kind in ORDER_TYPES and tif in TIMES_IN_FORCE and stp in STP_MODES
+    if client_id <= 0 or side not in (0, 1) or not known:
         return reject(w, c, R.MALFORMED)
-    if kind not in ORDER_TYPES or tif not in TIMES_IN_FORCE:
-        return reject(w, c, R.MALFORMED)
+    if flags & ~USER_FLAGS and (reason := flag_refusal(account, inst, flags, USER_FLAGS)):
+        return reject(w, c, reason)
+    if account.modes is not None:
+        account, flags, reason = route(w, account, inst, side, flags, client_id)
+        if reason:
+            return reject(w, c, reason)
+        account_id = account.id
     order = Order(
         w.next_order_id, account_id, instrument, client_id, side, kind, tif, price, qty,
         display, trigger, trailing, flags, stp, expire_ns,
@@ -92,7 +98,8 @@ def new_order(w: World, c: Command) -> None:
         if tif == GTX:
             reason = post_only(engine, order)
         if not reason:
-            reason = afford(w, engine, inst, account, order)
+            pay = afford if account.parent < 0 else isolated.afford
+            reason = pay(w, engine, inst, account, order)
     if reason:
         return reject(w, c, reason)
     w.next_order_id += 1
@@ -226,7 +233,8 @@ def fire_stops(w: World, engine: MatchingEngine, inst: Instrument) -> None:
         reason = state_refusal(account, inst, order) or post_only(engine, order)
         if order.price != price:
             w.out.append((4, *name, order.price, leaves, 0))
-        reason = reason or afford(w, engine, inst, account, order)
+        pay = afford if account.parent < 0 else isolated.afford
+        reason = reason or pay(w, engine, inst, account, order)
         if reason:
             order.leaves = order.shown = 0
             finish(account, order)
@@ -244,7 +252,7 @@ def owned_order(w: World, c: Command) -> Order | None:
     if not 0 <= account_id < len(w.accounts) or w.accounts[account_id].owner < 0:
         reject(w, c, R.UNKNOWN_ACCOUNT)
         return None
-    order = w.accounts[account_id].orders.get(client_id)
+    order = open_order(w, w.accounts[account_id], client_id)
     if order is None:
         reject(w, c, R.UNKNOWN_ORDER)
     return order
@@ -279,7 +287,7 @@ def mass_cancel(w: World, c: Command) -> None:
         return reject(w, named, R.UNKNOWN_INSTRUMENT)
     if not -1 <= side <= 1:
         return reject(w, named, R.MALFORMED)
-    for order in list(w.accounts[account_id].orders.values()):
+    for order in open_orders(w, w.accounts[account_id]):
         if instrument in (-1, order.instrument) and side in (-1, order.side):
             cancel(w, order, MASS)
     return None
@@ -294,8 +302,8 @@ def replace_order(w: World, c: Command) -> None:
     order = owned_order(w, c)
     if order is None:
         return None
-    _, _, account_id, _, price, qty = c
-    account, inst = w.accounts[account_id], w.instruments[order.instrument]
+    _, _, _, _, price, qty = c
+    account, inst = w.accounts[order.account], w.instruments[order.instrument]
     price, qty = price or order.price, order.leaves if qty == -1 else qty
     if qty == 0:
         return cancel(w, order, USER)
@@ -313,7 +321,7 @@ def replace_order(w: World, c: Command) -> None:
     out: list[Outcome] = []
     kept = engine.replace(order, price, qty, out)
     w.out.append(
-        (4, order.order_id, account_id, inst.id, order.client_order_id, price, qty, int(kept))
+        (4, order.order_id, account.id, inst.id, order.client_order_id, price, qty, int(kept))
     )
     if kept:
         change_hold(w, inst, account, order, order.leaves)
@@ -347,7 +355,8 @@ def _recheck(
     reason = state_refusal(account, inst, order)
     if not armed:
         reason = reason or post_only(engine, order)
-        reason = reason or afford(w, engine, inst, account, order)
+        pay = afford if account.parent < 0 else isolated.afford
+        reason = reason or pay(w, engine, inst, account, order)
         if not reason and order.leaves != qty:
             reason = R.REDUCE_ONLY_REJECTED
     price = order.price
@@ -365,25 +374,3 @@ def _hold_again(w: World, inst: Instrument, account: Account, order: Order, held
         account.order_margin += held
     else:
         w.ledger.reserved[account.id][inst.base if order.side == SELL else inst.quote] += held
-
-
-def expire_orders(w: World, c: Command) -> None:
-    """Remove the GTD orders of a venue whose time has come, in the order of their expiry."""
-    venue = known_venue(w, c)
-    if venue is None:
-        return
-    due = venue.gtd
-    while due and due[0][0] <= w.time_ns:
-        _, order_id, account_id, client_id = heappop(due)
-        order = w.accounts[account_id].orders.get(client_id)
-        if order is not None and order.order_id == order_id:
-            cancel(w, order, EXPIRED)
-    if len(due) > venue.gtd_limit:
-        due[:] = [entry for entry in due if _lives(w, entry)]
-        heapify(due)
-        venue.gtd_limit = 2 * len(due) + GTD_SLACK
-
-
-def _lives(w: World, entry: tuple[int, int, int, int]) -> bool:
-    order = w.accounts[entry[2]].orders.get(entry[3])
-    return order is not None and order.order_id == entry[1]

@@ -26,9 +26,7 @@ from exchange_sim.model.account import CASH, Account, Position
 from exchange_sim.model.enums import (
     BUY,
     FLAG_REDUCE_ONLY,
-    FLAG_SLIDE,
     FOK,
-    GTX,
     IOC,
     LIMIT,
     SELL,
@@ -45,6 +43,7 @@ from exchange_sim.world.margin import (
     position_value,
     requirements,
 )
+from exchange_sim.world.price_rules import take_bound
 from exchange_sim.world.settlement import hold_for
 
 if TYPE_CHECKING:
@@ -112,6 +111,26 @@ def _afford_perpetual(
     return 0
 
 
+def cost_of(
+    w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
+) -> tuple[int, int]:
+    """Margin and losses of an order that enlarges or turns a position, and why not, or 0."""
+    position = account.positions.get(inst.id)
+    held = position.qty if position else 0
+    hold = least = 0
+    if order.order_type == LIMIT:
+        qty, notional = _terms_now(engine, inst, order)
+        hold = hold_for(w, inst, account, order, order.leaves)
+        full = order.price * order.leaves * inst.unit_value
+        least, _ = _cost(w, inst, account, position, order.side, order.leaves, full)
+    else:
+        qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
+    growth = abs(held + (-qty if order.side == SELL else qty)) - abs(held)
+    margin, reason = _added_margin(w, inst, position, growth, qty, notional)
+    cost, _ = _cost(w, inst, account, position, order.side, qty, notional)
+    return max(hold, margin) + max(cost, least), reason
+
+
 def _plainly_affordable(
     w: World, inst: Instrument, account: Account, position: Position | None, order: Order
 ) -> bool:
@@ -136,7 +155,7 @@ def _plainly_affordable(
         loss = -loss
     need = hold + fee + ROUNDING
     if loss > 0:
-        need += loss
+        need += loss + loss // (chosen or w.leverages[i]) + 1
     margin = account.order_margin
     quote, id = inst.quote, account.id
     if (
@@ -185,8 +204,8 @@ def _added_margin(
 ) -> tuple[int, int]:
     """Initial margin of ``growth`` more lots, out of ``qty`` worth ``notional``, and why not, or 0.
 
-    The larger position is valued at the order's price: what a mark beyond it would add is less than
-    the profit of such a fill.
+    The growth is valued at the order's price or the mark, whichever is higher: a sale far below the
+    mark leaves a position that is worth more than it brought.
     """
     if growth <= 0:
         return 0, 0
@@ -196,7 +215,8 @@ def _added_margin(
     if position is not None:
         leverage = position.leverage or leverage
         before = abs(position.qty) * w.marks[inst.id] * inst.unit_value // PPM
-    after = before + (notional if growth == qty else -(-notional * growth // qty))
+    value = notional if growth == qty else -(-notional * growth // qty)
+    after = before + max(value, -(-growth * w.marks[inst.id] * inst.unit_value // PPM))
     if after > table.floors[-1] and table.max_leverage(after) < 2:
         return 0, R.POSITION_LIMIT
     return table.initial(after, leverage) - table.initial(before, leverage), 0
@@ -244,21 +264,6 @@ def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> 
             total += lots * maker.price
             left -= lots
     return order.leaves - left, total * inst.unit_value
-
-
-def take_bound(w: World, inst: Instrument, order: Order) -> int:
-    """The worst price for a market order: mark -+ the take bound, rounded towards the mark.
-
-    Spot markets have no mark; their last price stands in.  0 when there is no bound.
-    """
-    ratio = w.specs[inst.id].market_take_bound_ppm
-    if not ratio or order.order_type == LIMIT:
-        return 0
-    spot = not inst.perpetual
-    mark = w.last_prices[inst.id] * PPM if spot else w.marks[inst.id]
-    if order.side == BUY:
-        return max(1, mark * (PPM + ratio) // (PPM * PPM))
-    return max(1, -(-mark * (PPM - ratio) // (PPM * PPM)))
 
 
 def _stays_healthy(
@@ -357,25 +362,3 @@ def _collateral_loss(
     else:
         change = collateral_change(w, account, inst.base, base, inst.quote, -notional - fee)
     return ROUNDING - change
-
-
-def post_only(engine: MatchingEngine, order: Order) -> int:
-    """Keep a post-only limit order from trading: refuse it, or slide it inside the far touch.
-
-    Returns the reason of the refusal or 0; nothing crosses while an auction collects orders.
-    """
-    if order.time_in_force != GTX or order.order_type != LIMIT or engine.auction:
-        return 0
-    book = engine.book
-    if order.side == BUY:
-        if not 0 < book.best_ask <= order.price:
-            return 0
-        price = book.best_ask - 1
-    else:
-        if book.best_bid < order.price:
-            return 0
-        price = book.best_bid + 1
-    if not order.flags & FLAG_SLIDE or price <= 0:
-        return R.POST_ONLY_WOULD_CROSS
-    order.price = price
-    return 0

@@ -63,6 +63,8 @@ def change_hold(w: World, inst: Instrument, account: Account, order: Order, leav
     order.reserved = after
     if inst.perpetual:
         account.order_margin -= before - after
+        if account.parent >= 0:
+            w.unsettled[account.id] = None
     else:
         asset = inst.base if order.side == SELL else inst.quote
         w.ledger.reserved[account.id][asset] -= before - after
@@ -126,6 +128,8 @@ def release_all(w: World, inst: Instrument, account: Account, order: Order) -> N
         return
     if inst.perpetual:
         account.order_margin -= order.reserved
+        if account.parent >= 0:
+            w.unsettled[account.id] = None
     else:
         asset = inst.base if order.side == SELL else inst.quote
         w.ledger.release(account.id, asset, order.reserved)
@@ -229,6 +233,8 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
         maker_account, taker_account,
     )  # fmt: skip
     w.dirty[maker.account] = w.dirty[taker.account] = True
+    if w.wallets:
+        _touch_wallets(w, maker_account, taker_account)
     loosen(w, inst, maker_account, signed, notional, maker_fee)
     loosen(w, inst, taker_account, -signed, notional, taker_fee)
     pay(w, inst, maker_account, maker_pnl, maker_fee)
@@ -237,6 +243,13 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
         trim_reduce_only(w, maker_account, inst.id)
     if taker_account.reduce_only_orders:
         trim_reduce_only(w, taker_account, inst.id)
+
+
+def _touch_wallets(w: World, *accounts: Account) -> None:
+    """Have the isolated wallets among ``accounts`` settled after the command."""
+    for account in accounts:
+        if account.parent >= 0:
+            w.unsettled[account.id] = None
 
 
 def change_position(

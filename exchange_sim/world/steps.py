@@ -25,6 +25,7 @@ from exchange_sim.messages import events as declared
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.messages.registry import EVENTS
 from exchange_sim.model.account import CASH
+from exchange_sim.world import mode_rules
 from exchange_sim.world.invariants import (
     CHEAP,
     FULL,
@@ -47,6 +48,8 @@ from exchange_sim.world.steps_risk import fund_adds_up, of
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
+RULES_ELSEWHERE: Final = (mode_rules,)
+"""Modules that declare rules of their own; loading them is what registers these."""
 Command = tuple[int, ...]
 Event = tuple[int, ...]
 Check = Callable[["Step"], Iterator[Violation]]
@@ -55,7 +58,7 @@ SAMPLE_EVERY: Final = 1000
 """Commands between two sweeps over the whole state at the level ``sampled``, at least; with more
 accounts than this, as many commands as accounts, so that the cost per command stays.
 """
-OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29, 60, 61, 62, 63})
+OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29, 50, 51, 52, 60, 61, 62, 63})
 """Commands by which an account acts for itself; the account is the first field."""
 LAST_ORDER_COMMAND: Final = 4
 UPDATE_MARKS: Final = 10
@@ -80,7 +83,7 @@ class Before:
     queue: tuple[int, ...] = ()
     funds: tuple[int, ...] = ()
     keepers: tuple[int, ...] = ()
-    healthy: int = -1
+    healthy: tuple[int, ...] = ()
 
 
 @attrs.define
@@ -123,7 +126,7 @@ class StepChecker:
             known.queue = tuple(w.venues[command[2]].queue)
             known.keepers = tuple(net_worth(w, w.accounts[v.takeover]) for v in w.venues)
         if self.level == FULL and command[0] in OWN_COMMANDS:
-            known.healthy = command[2] if _healthy(w, command[2]) else -1
+            known.healthy = tuple(a for a in _acting(w, command[2]) if _healthy(w, a))
         self._before = known
 
     def observe(self, command: Command, events: list[Event]) -> list[Violation]:
@@ -166,6 +169,14 @@ class StepChecker:
                 yield from incremental_of(w, account)
 
 
+def _acting(w: World, account_id: int) -> list[int]:
+    """An account and its isolated wallets."""
+    if not 0 <= account_id < len(w.accounts):
+        return []
+    modes = w.accounts[account_id].modes
+    return [account_id, *(modes.wallets.values() if modes else ())]
+
+
 def _healthy(w: World, account_id: int) -> bool:
     """Whether a user account exists and would not be liquidated at the present marks."""
     if not 0 <= account_id < len(w.accounts):
@@ -203,11 +214,12 @@ def log_is_sound(step: Step) -> Iterator[Violation]:
 )
 def own_commands_are_safe(step: Step) -> Iterator[Violation]:
     """Fills of own orders that rested before are somebody else's doing and do not count."""
-    w, account = step.world, step.before.healthy
-    if account < 0 or _healthy(w, account):
-        return
-    if not any(e[8] == account and e[9] != account for e in of(step, 6)):
-        yield broken(w, "RISK-1", "a healthy account stays so", step.command, account)
+    w = step.world
+    for account in step.before.healthy:
+        if _healthy(w, account):
+            continue
+        if not any(e[8] == account and e[9] != account for e in of(step, 6)):
+            yield broken(w, "RISK-1", "a healthy account stays so", step.command, account)
 
 
 @invariant("FUND-1", "Funding paid is funding received, dust included.", "O(holders)", STEP)

@@ -22,7 +22,9 @@ from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.world import (
     accounts,
     digest,
+    expiry,
     funding,
+    isolated,
     liquidation,
     loan_sales,
     loans,
@@ -52,7 +54,9 @@ class World:
 
     ``seq`` counts applied commands and ``time_ns`` is the time of the last one.  ``marks`` and
     ``indexes`` are micro-ticks by instrument, ``holders`` the accounts with a position
-    in it.  Collateral prices are kept by venue; ``price_scales[asset]`` divides amount times price.
+    in it.  ``wallets`` are the isolated wallets by account, ``unsettled`` those that the present
+    command touched.  Collateral prices are kept by venue; ``price_scales[asset]`` divides amount
+    times price.
     ``leverages`` and ``full_notional`` are what ``world.margin`` works out from the brackets.
     """
 
@@ -67,6 +71,8 @@ class World:
         self.next_trade_id = 1
         self.next_transfer = 1
         self.transfers: dict[int, tuple[int, int, int]] = {}
+        self.wallets: dict[int, isolated.Wallet] = {}
+        self.unsettled: dict[int, None] = {}
         self.ledger = Ledger(len(config.assets))
         self.accounts: list[Account] = []
         self.loans: dict[int, Loan] = {}
@@ -137,11 +143,13 @@ class World:
         out: list[Event] = []
         self.out = out
         HANDLERS[command[0]](self, command)
+        if self.unsettled:
+            isolated.sweep(self)
         return out
 
     def margin_of(self, account: int) -> margin.MarginState:
         """Exact margin state of an account at the current marks, in numeraire units."""
-        return margin.margin_state(self, self.accounts[account])
+        return isolated.margin_of(self, self.accounts[account])
 
     def liquidation_pending(self, venue: int) -> bool:
         """Whether the liquidation engine of a venue has anything to do."""
@@ -182,7 +190,7 @@ HANDLERS: dict[int, Handler] = {
     11: funding.apply_funding,
     12: funding.accrue_interest,
     13: liquidation.liquidation_tick,
-    14: orders.expire_orders,
+    14: expiry.expire_orders,
     15: statuses.set_status,
     20: accounts.open_account,
     21: accounts.deposit,
@@ -210,4 +218,6 @@ HANDLERS: dict[int, Handler] = {
     102: blocks.cancel_transaction,
     103: blocks.produce_block,
     105: blocks.apply_action,
+    50: isolated.set_margin_mode,
+    51: isolated.change_margin,
 }

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 from exchange_sim.matching.filters import Filters
-from exchange_sim.model.account import CASH, CROSS, PORTFOLIO
+from exchange_sim.model.account import CASH, CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.world import FeeTier, World, WorldConfig
 from tests.world.factory import (
     ETH_PERP,
@@ -60,11 +60,20 @@ def soup_config(seed: int = 0) -> WorldConfig:
 class Soup:
     """Draws the next command for a world; reads it only to aim well.
 
-    ``crash`` makes prices fall and the clockwork work: many liquidations, no halts.
+    ``crash`` makes prices fall and the clockwork work: many liquidations, no halts.  ``modes`` are
+    the account modes; with isolated ones among them, margin and position modes are used too.
     """
 
-    def __init__(self, w: World, seed: int, hostile: float = 0.05, crash: bool = False) -> None:
+    def __init__(
+        self,
+        w: World,
+        seed: int,
+        hostile: float = 0.05,
+        crash: bool = False,
+        modes: tuple[int, ...] = MODES,
+    ) -> None:
         self.w = w
+        self.modes = modes
         self.rng = random.Random(seed)
         self.hostile = hostile
         self.crash = crash
@@ -78,7 +87,7 @@ class Soup:
     def _opening(self) -> Iterator[Command]:
         rng, first = self.rng, len(self.w.accounts)
         for k in range(14):
-            mode, venue = MODES[k % len(MODES)], 1 if k % 7 == 6 else 0
+            mode, venue = self.modes[k % len(self.modes)], 1 if k % 7 == 6 else 0
             yield (20, START, venue, k, mode, k % 3)
             self.users.append(first + k)
             for asset in range(4):
@@ -94,7 +103,7 @@ class Soup:
                 yield (21, START, rich + k, asset, 10**8)
         yield (30, START, 0, rng.choice((1, 500, 50_000)))
         for k in range(14):
-            mode, venue = MODES[k % len(MODES)], 1 if k % 7 == 6 else 0
+            mode, venue = self.modes[k % len(self.modes)], 1 if k % 7 == 6 else 0
             if mode == CASH:
                 continue
             sides = [first + k, rich + venue if venue == 0 else first + 13]
@@ -112,6 +121,8 @@ class Soup:
         if rng.random() < 0.2:
             self.now += rng.choice((1, 10**6, SECOND // 4, SECOND))
         draw = rng.random()
+        if ISOLATED in self.modes and rng.random() < 0.12:
+            return self._modes()
         if self.crash and rng.random() < 0.4:
             command = self._clockwork()
         elif draw < 0.50:
@@ -182,6 +193,14 @@ class Soup:
         price = rng.choice((0, max(1, order.price + rng.randint(-5, 5)))) if order.price else 0
         qty = rng.choice((-1, 0, 1, order.leaves, order.leaves + 3, max(1, order.leaves - 1)))
         return (3, self.now, account, order.client_order_id, price, qty)
+
+    def _modes(self) -> Command:
+        rng, account = self.rng, self.rng.choice(self.users)
+        inst, draw = rng.choice((PERP, PERP, ETH_PERP, PERP_2)), rng.random()
+        if draw < 0.3:
+            return (50, self.now, account, inst, rng.randrange(2))
+        amount = rng.choice((1, 200, 2_000, 10_000)) * rng.choice((1, -1))
+        return (51, self.now, account, inst, rng.choice((0, 0, 0, 1, 2)), amount)
 
     def _clockwork(self) -> Command:
         rng, venue = self.rng, self.rng.choice((0, 0, 0, 1))

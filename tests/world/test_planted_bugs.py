@@ -33,6 +33,7 @@ from exchange_sim.world.invariants import INVARIANTS, Violation
 from exchange_sim.world.steps import StepChecker
 from exchange_sim.world.world import HANDLERS
 from tests.world.soup import Soup, soup_config
+from tests.world.test_mode_rules import PLANTS as MODE_PLANTS
 from tests.world.test_planted_loans import LOAN_PLANTS
 
 Patch = pytest.MonkeyPatch
@@ -400,8 +401,8 @@ def test_planted_bug_is_named(name, monkeypatch):
 
 def test_every_rule_has_a_planted_bug():
     """No rule is trusted that was never seen to fail."""
-    planted = {rule for rule, _, _ in PLANTS.values()} | {rule for rule, _ in LOAN_PLANTS.values()}
-
+    planted = {rule for rule, _, _ in PLANTS.values()}
+    planted |= {rule for rule, _ in (*LOAN_PLANTS.values(), *MODE_PLANTS.values())}
     assert sorted(planted) == sorted(INVARIANTS)
 
 

@@ -14,19 +14,27 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from exchange_sim.messages.reasons import PostingKind
+from exchange_sim.model.account import CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.world import World
 from exchange_sim.world.shadow import ShadowBook, ShadowLedger
 from exchange_sim.world.steps import StepChecker
-from tests.world.soup import Soup, soup_config
+from tests.world.soup import MODES, Soup, soup_config
 
 ROOT = Path(__file__).parents[2]
 SHORT, LONG = 1_500, 6_000
+ALL_MODES = (ISOLATED, CROSS, PORTFOLIO, ISOLATED, CROSS)
 
 
-def stir(seed: int, count: int, crash: bool = False, level: str | None = "full"):
+def stir(
+    seed: int,
+    count: int,
+    crash: bool = False,
+    level: str | None = "full",
+    modes: tuple[int, ...] = MODES,
+):
     """A world after ``count`` commands; its events; fails on the first broken rule."""
     w = World(soup_config(seed))
-    soup = Soup(w, seed, crash=crash)
+    soup = Soup(w, seed, crash=crash, modes=modes)
     checker = StepChecker(w, level) if level else None
     events = []
     for _ in range(count):
@@ -46,6 +54,15 @@ def stir(seed: int, count: int, crash: bool = False, level: str | None = "full")
 def test_no_rule_is_broken(seed, crash):
     """Every rule at every step, in calm and in crash."""
     stir(seed, SHORT, crash=crash)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("crash", [False, True])
+def test_no_rule_is_broken_in_any_mode(seed, crash):
+    """With isolated wallets and both position modes among the accounts."""
+    _, events = stir(seed, SHORT, crash=crash, modes=ALL_MODES)
+    kinds = {event[0] for event in events}
+    assert 60 in kinds
 
 
 @pytest.mark.soak
@@ -69,7 +86,8 @@ def test_the_soup_reaches_what_it_should():
     expected = {1, 2, 3, 4, 5, 6, 10, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 30, 31, 32}
     assert (expected | {33, 34, 35, 40} | rare) - set(seen) == set()
     silent = {PostingKind.TRADE, PostingKind.FEE, PostingKind.REALIZED_PNL, PostingKind.INTEREST}
-    assert set(PostingKind) - silent - {PostingKind(kind) for kind in postings} <= {
+    own = {kind for kind in PostingKind if kind <= PostingKind.DUST}
+    assert own - silent - {PostingKind(kind) for kind in postings} <= {
         PostingKind.GENESIS, PostingKind.INSURANCE_SURPLUS,
     }  # fmt: skip
 
