@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("journal", "eventlog", "marketdata"),
     ("strategy", "sim", "participants"),
     ("scenario", "analysis"),
-    ("cli", "__main__"),
+    ("cli", "gym", "__main__"),
 )
 LAYER = {unit: layer for layer, units in enumerate(LAYERS) for unit in units}
 ENGINES = LAYERS[2]

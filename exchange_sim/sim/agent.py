@@ -199,6 +199,10 @@ class Agent(Watcher):
         """A message that the strategy wants to hear of has arrived."""
         self._wake_for(None)
 
+    def prompt(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """A wake-up for a reason from outside the run: a learner that steps it."""
+        self._wake_for(function, *arguments)
+
     def _wake_for(self, tell: Callable[..., Any] | None, *arguments: Any) -> None:
         """One wake-up: new budgets, then what has arrived, then its own reason (if any)."""
         self.outbox = self._local_notices = 0
