@@ -14,7 +14,7 @@ from exchange_sim.matching.filters import Filters
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
-from exchange_sim.risk.profile import Profile
+from exchange_sim.risk.profile import CollateralPriceRule, Profile
 from exchange_sim.risk.profiles import BINANCE
 from exchange_sim.risk.unified import DEFAULT_BANDS
 from exchange_sim.units import NANOS_PER_S
@@ -47,7 +47,8 @@ class InstrumentSpec:
     """An instrument with its rules.
 
     ``initial_price`` (ticks) stands in for the last trade until one happens.  ``brackets``,
-    ``index_sources`` ((instrument id, weight) pairs) and ``default_leverage`` are for perpetuals.
+    ``index_sources`` and ``mark_sources`` ((instrument id, weight) pairs of spot markets and of
+    other venues' perpetuals) and ``default_leverage`` are for perpetuals.
     ``market_take_bound_ppm`` limits how far from the mark a market order may trade (0: no limit);
     ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may;
     ``liquidation_slice`` is the quote value that the engine may send per tick (0: no limit),
@@ -59,6 +60,7 @@ class InstrumentSpec:
     filters: Filters
     brackets: BracketTable | None = None
     index_sources: tuple[tuple[int, int], ...] = ()
+    mark_sources: tuple[tuple[int, int], ...] = ()
     default_leverage: int = 20
     market_take_bound_ppm: int = 0
     liquidation_collar_ppm: int = 20_000
@@ -76,7 +78,8 @@ class VenueSpec:
     assets at what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is
     charged on liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units)
     times the maximum leverage is the notional behind the impact prices of the premium index.
-    ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first.
+    ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first,
+    ``collateral_prices`` the assets whose price has a rule of its own.
     """
 
     id: int
@@ -102,6 +105,7 @@ class VenueSpec:
     adl_rule: str = "production_queue"
     profile: Profile = BINANCE
     sale_order: tuple[int, ...] = ()
+    collateral_prices: dict[int, CollateralPriceRule] = attrs.field(factory=dict)
 
 
 @attrs.frozen

@@ -52,7 +52,7 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
     for instrument, engine in enumerate(w.engines):
         yield "prices", instrument, w.marks[instrument], w.indexes[instrument]
         yield "market", instrument, w.last_prices[instrument], w.open_interest[instrument]
-        yield "status", instrument, w.status[instrument], engine.auction
+        yield "status", instrument, w.status[instrument], engine.auction, w.touched_ns[instrument]
         for order in engine.book:
             yield "order", *_order(order), order.shown, order.reserved
         for order_id in sorted(engine.stops.orders):
@@ -94,3 +94,6 @@ def _venue(venue: VenueState) -> Iterator[tuple[object, ...]]:
         result = venue.symbol_results[instrument]
         yield "result", instrument, result.balance, result.state()
         yield "previous", instrument, venue.previous_marks[instrument]
+    yield "samples", sorted(venue.next_sample_ns.items())
+    for instrument, oracle in venue.oracles.items():
+        yield "oracle", instrument, oracle.state()

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.risk import funding as rules
-from exchange_sim.units import NANOS_PER_HOUR
-from exchange_sim.world.margin import position_value
+from exchange_sim.risk.profile import INDEX
+from exchange_sim.units import NANOS_PER_HOUR, PPM
 from exchange_sim.world.settlement import cover_shortfall
 from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
+    from exchange_sim.risk.brackets import BracketTable
+    from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
 
 FUNDING, INTEREST = int(PostingKind.FUNDING), int(PostingKind.INTEREST)
@@ -33,21 +35,36 @@ def apply_funding(w: World, c: tuple[int, ...]) -> None:
         average = venue.premiums[instrument]
         table = w.brackets[instrument]
         assert table is not None
-        cap = rules.funding_cap(table.mmr_ppm[0], venue.spec.funding_cap_multiplier_ppm)
-        rate = rules.funding_rate(average.mean(), interval_hours=hours, cap=cap)
+        cap = _cap(venue, table)
+        rate = rules.funding_rate(
+            average.mean(), venue.profile.funding.interest_8h_ppb, interval_hours=hours, cap=cap
+        )
         average.reset()
         venue.last_funding_ppb[instrument] = rate
-        _settle(w, instrument, rate)
+        _settle(w, venue, instrument, rate)
 
 
-def _settle(w: World, instrument: int, rate_ppb: int) -> None:
-    """Payers first, then receivers, in the order of account ids."""
+def _cap(venue: VenueState, table: BracketTable) -> int:
+    """Largest rate of one interval either way, in ppb, by the funding rule of the venue."""
+    rule = venue.profile.funding
+    if rule.cap_ppb:
+        return rule.cap_ppb
+    if rule.high_cap_ppb and table.leverage[0] <= rule.high_cap_leverage:
+        return rule.high_cap_ppb
+    return rules.funding_cap(table.mmr_ppm[0], venue.spec.funding_cap_multiplier_ppm)
+
+
+def _settle(w: World, venue: VenueState, instrument: int, rate_ppb: int) -> None:
+    """Payers first, then receivers, in the order of account ids; at the mark or at the index."""
+    on_index = venue.profile.funding.kind == INDEX
+    price = w.indexes[instrument] if on_index else w.marks[instrument]
+    unit_value = w.instruments[instrument].unit_value
     asset, clearing = w.instruments[instrument].quote, w.clearing[instrument]
     flows = []
     for account_id in sorted(w.holders[instrument]):
         position = w.accounts[account_id].positions[instrument]
         if position.qty:
-            value = position_value(w, instrument, position)
+            value = position.qty * price * unit_value // PPM
             flows.append((account_id, rules.funding_flow(value, rate_ppb)))
     paid = 0
     for account_id, flow in flows:

@@ -4,8 +4,8 @@
 moves the mark and the collateral price, and through them the liquidations: nothing here is given
 from outside.
 
-A spot source's price is the median of its best bid, best ask and last trade (the last trade alone
-when a side is empty).  Index, mark and premium follow ``risk.marks`` and ``risk.funding``.
+Collateral prices are made in ``world.collateral_prices``, index and mark in ``world.mark_rules``;
+the premium follows ``risk.funding``.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.risk import funding as funding_rules
-from exchange_sim.risk.marks import MICRO, index_price, mark_price, median3, price_1
-from exchange_sim.units import NANOS_PER_S, PPM, scale_exact
+from exchange_sim.risk.marks import MICRO
+from exchange_sim.units import NANOS_PER_S, scale_exact
 from exchange_sim.world import lenders, orders, screening, takeover
+from exchange_sim.world.collateral_prices import plan, price_assets
+from exchange_sim.world.mark_rules import fair_price, sample_index
 from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:
@@ -30,60 +32,19 @@ PREMIUM_PERIOD_S = 5
 
 def start(w: World) -> None:
     """Prices before the first trade: every book stands at its initial price."""
-    w.index_sources = [
-        [(i, weight, *_tick_ratio(w, i, spec.instrument.id)) for i, weight in spec.index_sources]
-        for spec in w.specs
-    ]
+    w.index_sources, w.mark_sources = [], []
+    for spec in w.specs:
+        i = spec.instrument.id
+        w.index_sources.append([(k, x, *_tick_ratio(w, k, i)) for k, x in spec.index_sources])
+        w.mark_sources.append([(k, x, *_tick_ratio(w, k, i)) for k, x in spec.mark_sources])
     for venue in w.venues:
+        venue.pricing = plan(w, venue)
         price_assets(w, venue, emit=False)
         venue.reference_prices = list(venue.asset_prices)
     for venue in w.venues:
         for instrument in venue.perps:
-            index = sample_index(w, instrument)
+            index = sample_index(w, venue, instrument)
             w.indexes[instrument] = index or w.marks[instrument]
-
-
-def spot_price(w: World, instrument: int) -> int:
-    """Fair price of a spot book in micro-ticks."""
-    book, last = w.engines[instrument].book, w.last_prices[instrument]
-    bid, ask = book.best_bid, book.best_ask
-    if not bid or not ask:
-        return last * MICRO
-    return median3(bid, ask, last) * MICRO
-
-
-def price_assets(w: World, venue: VenueState, emit: bool = True) -> None:
-    """Collateral price of every asset that the venue trades against its numeraire."""
-    numeraire_scale = w.config.assets[venue.numeraire].asset.scale
-    prices = list(venue.asset_prices)
-    for spec in w.config.assets:
-        asset = spec.asset.id
-        instrument = venue.spot_of.get(asset)
-        if asset == venue.numeraire:
-            prices[asset] = numeraire_scale * PPM
-        elif instrument is not None:
-            inst = w.instruments[instrument]
-            whole = spot_price(w, instrument) * inst.unit_value * spec.asset.scale
-            prices[asset] = whole // inst.lot_units
-    if not venue.spec.own_book_collateral:
-        for spec in w.config.assets:
-            if spec.redemption_ppm:
-                redeemed = prices[spec.redemption_asset] * spec.redemption_ppm // PPM
-                prices[spec.asset.id] = redeemed
-    for asset, price in enumerate(prices):
-        if price != venue.asset_prices[asset]:
-            venue.asset_prices[asset] = price
-            if emit:
-                w.out.append((21, venue.id, asset, price))
-
-
-def sample_index(w: World, instrument: int) -> int | None:
-    """Index of a perpetual in micro-ticks from its spot sources; None when none has a price."""
-    prices, weights = [], []
-    for source, weight, up, down in w.index_sources[instrument]:
-        prices.append(spot_price(w, source) * up // down)
-        weights.append(weight)
-    return index_price(prices, weights)
 
 
 def _tick_ratio(w: World, source: int, target: int) -> tuple[int, int]:
@@ -107,8 +68,11 @@ def update_marks(w: World, c: tuple[int, ...]) -> None:
     if venue is None:
         return
     price_assets(w, venue)
+    profile, now = venue.profile, w.time_ns
+    new_index = _due(venue.next_sample_ns, "index", profile.index.period_ns, now)
+    new_basis = _due(venue.next_sample_ns, "basis", profile.mark.period_ns, now)
     for instrument in venue.perps:
-        _update_perpetual(w, venue, instrument)
+        _update_perpetual(w, venue, instrument, new_index, new_basis)
     venue.mark_epoch += 1
     for instrument in venue.perps:
         engine = w.engines[instrument]
@@ -121,19 +85,22 @@ def update_marks(w: World, c: tuple[int, ...]) -> None:
         lenders.screen(w, venue)
 
 
-def _update_perpetual(w: World, venue: VenueState, instrument: int) -> None:
+def _due(next_ns: dict[str, int], what: str, period_ns: int, now_ns: int) -> bool:
+    """Whether something that is sampled every ``period_ns`` is sampled now (0: always)."""
+    if now_ns < next_ns.get(what, 0):
+        return False
+    next_ns[what] = now_ns + period_ns
+    return True
+
+
+def _update_perpetual(
+    w: World, venue: VenueState, instrument: int, new_index: bool, new_basis: bool
+) -> None:
     """Index, basis, mark and premium of one perpetual."""
-    book, last = w.engines[instrument].book, w.last_prices[instrument] * MICRO
-    index = sample_index(w, instrument) or w.indexes[instrument]
-    w.indexes[instrument] = index
-    bid, ask = book.best_bid, book.best_ask
-    basis = venue.basis[instrument]
-    if bid and ask:
-        basis.add((bid + ask) * MICRO // 2 - index)
-    interval = venue.spec.funding_interval_ns
-    to_funding = interval - w.time_ns % interval
-    first = price_1(index, venue.last_funding_ppb[instrument], to_funding, interval)
-    mark = max(1, mark_price(first, index + basis.mean(), last))
+    index = w.indexes[instrument]
+    if new_index:
+        index = w.indexes[instrument] = sample_index(w, venue, instrument) or index
+    mark = fair_price(w, venue, instrument, index, new_basis)
     venue.previous_marks[instrument] = w.marks[instrument]
     w.marks[instrument] = mark
     premium = 0

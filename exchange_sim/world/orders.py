@@ -207,6 +207,7 @@ def _match(
     out: list[Outcome] = []
     bound = take_bound(w, inst, order) if order.order_type == MARKET else 0
     engine.submit(order, out, bound)
+    w.touched_ns[inst.id] = w.time_ns
     if len(out) > 1 or (out and order.level is None):
         settle(w, inst, out)
     if account.reduce_only_orders and order.level is not None:
@@ -272,6 +273,7 @@ def cancel(w: World, order: Order, reason: int) -> None:
     """
     account, inst, qty = w.accounts[order.account], w.instruments[order.instrument], order.leaves
     w.engines[inst.id].cancel(order, reason, [])
+    w.touched_ns[inst.id] = w.time_ns
     release_all(w, inst, account, order)
     finish(account, order)
     w.out.append((3, order.order_id, account.id, inst.id, order.client_order_id, qty, 0, reason))
@@ -320,6 +322,7 @@ def replace_order(w: World, c: Command) -> None:
             return reject(w, c, reason)
     out: list[Outcome] = []
     kept = engine.replace(order, price, qty, out)
+    w.touched_ns[inst.id] = w.time_ns
     w.out.append(
         (4, order.order_id, account.id, inst.id, order.client_order_id, price, qty, int(kept))
     )

@@ -11,7 +11,10 @@ from exchange_sim.risk.fund_history import FundHistory
 from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
 from exchange_sim.risk.mirror import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits, Mirror
+from exchange_sim.risk.profile import ORACLE_MEDIAN
 from exchange_sim.units import PPM
+from exchange_sim.world.collateral_prices import Pricing
+from exchange_sim.world.mark_rules import OracleState
 
 if TYPE_CHECKING:
     from exchange_sim.world.config import VenueSpec, WorldConfig
@@ -29,7 +32,8 @@ class VenueState:
     was last looked at, ``partial_ns`` the time of its last step that left something of a position.
     ``attempted`` holds the instruments in which this slot liquidated, ``for_round`` the accounts
     that wait for its ADL round.  ``sale_place`` is the published order in which assets are sold.
-    ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
+    ``pricing`` says how each asset is priced, ``next_sample_ns`` when index and basis are sampled
+    again.  ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
     ``(expire_ns, order id, account, client order id)``.
     """
 
@@ -67,6 +71,14 @@ class VenueState:
         self.symbol_results = {i: FundHistory(profile.insurance.window_ns) for i in self.perps}
         self.adl_running: dict[int, None] = {}
         self.previous_marks = {i: config.instruments[i].initial_price * PPM for i in self.perps}
+        self.pricing: list[Pricing] = []
+        self.next_sample_ns: dict[str, int] = {}
+        rule = profile.mark
+        self.oracles = {
+            i: OracleState(rule.basis_tau_ns, rule.book_tau_ns, config.start_ns)
+            for i in self.perps
+            if rule.kind == ORACLE_MEDIAN
+        }
         self.budget: dict[int, int] = {}
         self.transfers_enabled = True
         self.mark_epoch = 0

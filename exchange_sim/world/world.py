@@ -94,6 +94,8 @@ class World:
         self.open_interest = [0] * len(self.engines)
         self.holders: list[dict[int, None]] = [{} for _ in self.engines]
         self.index_sources: list[list[tuple[int, int, int, int]]] = []
+        self.mark_sources: list[list[tuple[int, int, int, int]]] = []
+        self.touched_ns = [config.start_ns] * len(self.engines)
         self.chain = ChainState(config.chain, self) if config.chain else None
         self.dirty: dict[int, bool] = {}
         for engine, spec in zip(self.engines, config.instruments, strict=True):
