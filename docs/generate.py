@@ -16,6 +16,7 @@ from docs import event_pages, table_pages
 from exchange_sim import errors, limits
 from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
 from exchange_sim.scenario.participants import LatencyDef, LinkDef
+from exchange_sim.scenario.rules import RULE_TABLES
 from exchange_sim.scenario.schema import Tables
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
@@ -67,7 +68,7 @@ def _scenario() -> str:
         header = f"[{key}.NAME]" if isinstance(kind, Table) else header
         parts.append(f"## {header}\n\n{field.metadata['doc']}\n")
         parts.append(_fields(_class_of(kind)))
-    for cls in (LatencyDef, LinkDef):
+    for cls in (LatencyDef, LinkDef, *RULE_TABLES):
         parts.append(f"## {cls.__name__}\n\n{_text(cls.__doc__)}\n")
         parts.append(_fields(cls))
     return "\n".join(parts)

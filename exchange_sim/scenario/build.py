@@ -18,7 +18,7 @@ from exchange_sim.scenario.happenings import schedule
 from exchange_sim.scenario.participants import LinkDef, ParticipantDef
 from exchange_sim.scenario.recording import AccountNames, Recording, account_names, run_directory
 from exchange_sim.scenario.scenario import Scenario
-from exchange_sim.scenario.schema import VenueDef
+from exchange_sim.scenario.venues import VenueDef
 from exchange_sim.scenario.world_config import world_config
 from exchange_sim.sim.connections import Connection
 from exchange_sim.sim.host import locate
@@ -148,7 +148,7 @@ def _assemble(
     run = Run(
         world,
         seed=scenario.seed,
-        timings=[_timing(venue) for venue in scenario.venues.values()],
+        timings=_timings(scenario, world),
         journal=_Port(recording.journal),
         log=_LogPort(recording.log),
         book_sink=recording.books,
@@ -184,10 +184,19 @@ def _ignore(cmd: tuple[int, ...]) -> None:
     del cmd
 
 
-def _timing(venue: VenueDef) -> VenueTiming:
+def _timings(scenario: Scenario, world: World) -> list[VenueTiming]:
+    """What each venue does by the clock, in the order of the venues' ids."""
+    specs = world.config.venues
+    return [
+        _timing(venue, spec.funding_interval_ns)
+        for venue, spec in zip(scenario.venues.values(), specs, strict=False)
+    ]
+
+
+def _timing(venue: VenueDef, funding_interval_ns: int) -> VenueTiming:
     return VenueTiming(
         mark_interval_ns=venue.mark_interval_ns,
-        funding_interval_ns=venue.funding_interval_ns,
+        funding_interval_ns=funding_interval_ns,
         interest_interval_ns=venue.interest_interval_ns,
         liquidation_interval_ns=venue.liquidation_interval_ns,
         service_base_ns=venue.service_time_ns,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from itertools import pairwise
 from typing import Any
 
 from exchange_sim.limits import INT64_MAX, PRICE_TICKS_MAX
@@ -15,10 +14,12 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.scenario.checks_rules import check_mark_sources, check_profiles, check_rules
 from exchange_sim.scenario.kinds import ppm
 from exchange_sim.scenario.parts import Parts
-from exchange_sim.scenario.schema import AssetDef, InstrumentDef, VenueDef
+from exchange_sim.scenario.schema import AssetDef, InstrumentDef
 from exchange_sim.scenario.tree import NAMED_ARRAYS, Node, identity
+from exchange_sim.scenario.venues import VenueDef
 from exchange_sim.units import to_units
 
 COLLATERAL_DECIMALS = 8
@@ -37,6 +38,7 @@ def check(parts: Parts) -> None:
     _check_mechanisms(parts)
     _check_assets(parts)
     _check_brackets(parts)
+    check_profiles(parts)
     for name, (node, venue) in parts.tables.get("venues", {}).items():
         _check_venue(parts, node, name, venue)
     for node, instrument in parts.arrays.get("instruments", []):
@@ -144,14 +146,7 @@ def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
             check_amount(parts, node.table[key], getattr(venue, key), numeraire.decimals)
     check_amounts(parts, node.table.get("margin_pool"), venue.margin_pool)
     check_amounts(parts, node.table.get("transfer_fee"), venue.transfer_fee)
-    bands = venue.bands
-    edges = (bands.reminder, bands.reduce_only, bands.liquidation, bands.claim)
-    if not all(upper > lower > 0 for upper, lower in pairwise(edges)):
-        message = f"{node.name}.bands must fall: reminder > reduce_only > liquidation > claim > 0"
-        parts.reader.bad(node.table["bands"].mark, message)
-    if venue.loan_imr < venue.loan_mmr:
-        at = node.table.get("loan_imr") or node.table["loan_mmr"]
-        parts.reader.bad(at.mark, f"{node.name}: loan_imr {venue.loan_imr} is below loan_mmr")
+    check_rules(parts, node, venue)
 
 
 def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
@@ -220,6 +215,7 @@ def _check_perpetual(parts: Parts, node: Node, item: InstrumentDef) -> None:
         bad(node.mark, f"{node.name}: a perpetual needs at least one index source", hint)
     else:
         _check_index(parts, node.table["index"], item)
+    check_mark_sources(parts, node, item)
 
 
 def _check_index(parts: Parts, node: Node, item: InstrumentDef) -> None:

@@ -9,7 +9,7 @@ from it.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
@@ -37,14 +37,9 @@ from exchange_sim.scenario.kinds import (
 from exchange_sim.scenario.lending import LoanProductDef
 from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
+from exchange_sim.scenario.rules import ProfileDef
 from exchange_sim.scenario.times import Duration, Instant
-from exchange_sim.units import NANOS_PER_HOUR, NANOS_PER_MS, NANOS_PER_S
-
-PROFILES: Final = ("binance",)
-"""Venue rule sets that exist."""
-
-ADL_RULES: Final = ("production_queue", "pro_rata", "optimised")
-"""Orders in which counterparties are chosen and the price they get."""
+from exchange_sim.scenario.venues import VenueDef
 
 
 @attrs.frozen(kw_only=True)
@@ -91,115 +86,6 @@ class AssetDef:
 
 
 @attrs.frozen(kw_only=True)
-class FeeDef:
-    """A fee tier: shares of the quote value."""
-
-    maker: Decimal = entry(RATIO, doc="Fee of the resting side.")
-    taker: Decimal = entry(RATIO, doc="Fee of the incoming side.")
-
-
-@attrs.frozen(kw_only=True)
-class BandsDef:
-    """Edges of the margin bands: adjusted equity over maintenance margin; an edge belongs below."""
-
-    reminder: Decimal = entry(RATE, default=Decimal("1.5"), doc="Reminder at or below.")
-    reduce_only: Decimal = entry(RATE, default=Decimal("1.2"), doc="Only reducing orders.")
-    liquidation: Decimal = entry(RATE, default=Decimal("1.05"), doc="Liquidation at or below.")
-    claim: Decimal = entry(RATE, default=Decimal(1), doc="Liquidation and claim at or below.")
-
-
-@attrs.frozen(kw_only=True)
-class VenueDef:
-    """``[venues.NAME]``: an exchange and its rules."""
-
-    profile: str = entry(Text(PROFILES), doc="Rule set of marks, margin and liquidation.")
-    numeraire: str = entry(ASSET, doc="Asset in which equity and margin are counted.")
-    fees: tuple[FeeDef, ...] = entry(Items(Of(FeeDef), least=1), doc="Fee tiers, tier 0 first.")
-    service_time_ns: int = entry(
-        Duration(), key="service_time", default=0, unit="ns", doc="Engine time per command."
-    )
-    mark_interval_ns: int = entry(
-        Duration(low=NANOS_PER_MS),
-        key="mark_interval",
-        default=NANOS_PER_S,
-        unit="ns",
-        doc="Time between samples of the books for marks and margin.",
-    )
-    basis_samples: int = entry(Whole(1, 10_000), default=30, doc="Samples in the basis average.")
-    funding_interval_ns: int = entry(
-        Duration(low=NANOS_PER_S),
-        key="funding_interval",
-        default=8 * NANOS_PER_HOUR,
-        unit="ns",
-        doc="Time between funding settlements, counted from midnight UTC.",
-    )
-    funding_cap: Decimal = entry(
-        RATE, default=Decimal("0.75"), doc="Largest funding rate, in first maintenance rates."
-    )
-    interest_interval_ns: int = entry(
-        Duration(low=NANOS_PER_S),
-        key="interest_interval",
-        default=NANOS_PER_HOUR,
-        unit="ns",
-        doc="Time between charges of interest on margin loans.",
-    )
-    liquidation_interval_ns: int = entry(
-        Duration(low=NANOS_PER_MS),
-        key="liquidation_interval",
-        default=NANOS_PER_S,
-        unit="ns",
-        doc="Time between slots of the liquidation engine.",
-    )
-    liquidation_slice: Decimal = entry(
-        MONEY, default=Decimal(0), doc="Quote value per instrument and slot; 0: no limit."
-    )
-    takeover_limit: Decimal = entry(
-        MONEY, default=Decimal(0), doc="Value of taken-over positions per instrument before ADL."
-    )
-    liquidation_fee: Decimal = entry(
-        RATIO, default=Decimal("0.0125"), doc="Share of liquidated notional, to the insurance fund."
-    )
-    insurance: Decimal = entry(MONEY, default=Decimal(0), doc="Opening insurance fund, numeraire.")
-    bands: BandsDef = entry(
-        Of(BandsDef), default=BandsDef(), doc="Margin bands of unified accounts."
-    )
-    adl_rule: str = entry(
-        Text(ADL_RULES), default="production_queue", doc="How ADL shares a position."
-    )
-    loan_mmr: Decimal = entry(RATIO, default=Decimal("0.05"), doc="Maintenance rate of loans.")
-    loan_imr: Decimal = entry(RATIO, default=Decimal("0.1"), doc="Initial rate of loans.")
-    margin_pool: dict[str, Decimal] = entry(
-        Table(MONEY, ASSET), default={}, doc="Opening cash that can be borrowed, by asset."
-    )
-    transfer_delay_ns: int = entry(
-        Duration(),
-        key="transfer_delay",
-        default=60 * NANOS_PER_S,
-        unit="ns",
-        doc="Time that a transfer out of the venue takes.",
-    )
-    transfer_fee: dict[str, Decimal] = entry(
-        Table(MONEY, ASSET), default={}, doc="Fee of a transfer out, by asset."
-    )
-    max_orders: int = entry(
-        Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
-    )
-    orders_per_s: int = entry(
-        Whole(0, 1_000_000), default=0, doc="Commands of one session in a second; 0: any number."
-    )
-    max_backlog: int = entry(
-        Whole(1, 10_000_000),
-        default=1_000_000,
-        doc="Commands that may wait for the engine; more are refused.",
-    )
-    impact_margin: Decimal = entry(
-        POSITIVE,
-        default=Decimal(200),
-        doc="Times maximum leverage: the impact notional of premiums.",
-    )
-
-
-@attrs.frozen(kw_only=True)
 class BracketDef:
     """One leverage bracket."""
 
@@ -210,11 +96,9 @@ class BracketDef:
 
 @attrs.frozen(kw_only=True)
 class IndexSource:
-    """A book that an index price is made of."""
+    """A book that an index or a mark is made of."""
 
-    instrument: str = entry(
-        Ref("instruments", "instrument"), doc='"venue:SYMBOL" of a spot instrument.'
-    )
+    instrument: str = entry(Ref("instruments", "instrument"), doc='"venue:SYMBOL".')
     weight: int = entry(Whole(1, 1_000_000), default=1, doc="Relative weight.")
 
 
@@ -263,6 +147,9 @@ class InstrumentDef:
     index: tuple[IndexSource, ...] = entry(
         Items(Of(IndexSource)), default=(), doc="Sources of the index price."
     )
+    mark_sources: tuple[IndexSource, ...] = entry(
+        Items(Of(IndexSource)), default=(), doc="Other venues' perpetuals that an oracle mark uses."
+    )
     tags: tuple[str, ...] = entry(
         Items(NAME_TEXT, single=True), default=(), doc="Labels by which populations select it."
     )
@@ -294,6 +181,9 @@ class Tables:
     about: About = entry(Of(About), key="scenario", doc="What is emulated and when.")
     mechanisms: Mechanisms = entry(Of(Mechanisms), default=Mechanisms(), doc="Switches.")
     assets: dict[str, AssetDef] = entry(Table(Of(AssetDef)), doc="What is held.")
+    profiles: dict[str, ProfileDef] = entry(
+        Table(Of(ProfileDef)), default={}, doc="Rule sets of your own, by name."
+    )
     venues: dict[str, VenueDef] = entry(Table(Of(VenueDef)), doc="Where it is traded.")
     brackets: dict[str, tuple[BracketDef, ...]] = entry(
         Table(Items(Of(BracketDef), least=1)), default={}, doc="Leverage brackets by name."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 from exchange_sim.credit.loans import LoanTerms
 from exchange_sim.matching.filters import Filters
@@ -12,9 +12,12 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.profile import CollateralPriceRule, Profile
 from exchange_sim.scenario.lending import LoanProductDef
+from exchange_sim.scenario.rules import make_rule, profile_of
 from exchange_sim.scenario.scenario import Scenario
-from exchange_sim.scenario.schema import AssetDef, BracketDef, InstrumentDef, VenueDef
+from exchange_sim.scenario.schema import AssetDef, BracketDef, InstrumentDef
+from exchange_sim.scenario.venues import VenueDef, figures
 from exchange_sim.units import PPM, scale_exact, to_units
 from exchange_sim.world.config import (
     AssetSpec,
@@ -26,6 +29,7 @@ from exchange_sim.world.config import (
 )
 
 PPB_PER_DAY_TO_HOUR: Final = 24
+PRICE_RULE: Final = CollateralPriceRule.NAME
 
 
 def ppm(ratio: Decimal) -> int:
@@ -135,6 +139,7 @@ def _instrument(
         if perpetual
         else None,
         index_sources=tuple((names.instruments[s.instrument], s.weight) for s in item.index),
+        mark_sources=tuple((names.instruments[s.instrument], s.weight) for s in item.mark_sources),
         default_leverage=item.default_leverage,
         market_take_bound_ppm=ppm(item.market_take_bound),
         liquidation_collar_ppm=ppm(item.liquidation_collar),
@@ -144,6 +149,16 @@ def _instrument(
         takeover_limit=names.amount(item.quote, venue.takeover_limit if limit is None else limit),
         protect_ppm=ppm(item.trigger_protect),
     )
+
+
+def _collateral_prices(
+    names: Names, item: VenueDef, profile: Profile
+) -> dict[int, CollateralPriceRule]:
+    base = profile.collateral_price
+    return {
+        names.assets[asset]: cast("CollateralPriceRule", make_rule(PRICE_RULE, rule, base))
+        for asset, rule in item.collateral_prices.items()
+    }
 
 
 def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> VenueSpec:
@@ -163,7 +178,9 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         per_hour = definition.interest_daily * 10**9 / PPB_PER_DAY_TO_HOUR
         interest[names.assets[asset]] = int(per_hour)
     switches = scenario.mechanisms
-    bands = item.bands
+    profile = profile_of(item.profile, scenario.profiles, item.rules)
+    figure = figures(item, profile.numbers)
+    margin = Decimal(figure.impact_margin) if item.impact_margin is None else item.impact_margin
     return VenueSpec(
         id=names.venues[name],
         name=name,
@@ -173,22 +190,20 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         margin_pool={names.assets[a]: names.amount(a, v) for a, v in item.margin_pool.items()},
         interest_ppb_per_hour=interest,
         insurance=names.amount(numeraire, item.insurance),
-        bands=(
-            ppm(bands.reminder),
-            ppm(bands.reduce_only),
-            ppm(bands.liquidation),
-            ppm(bands.claim),
-        ),
-        loan_mmr_ppm=ppm(item.loan_mmr),
-        loan_imr_ppm=ppm(item.loan_imr),
-        liquidation_fee_ppm=ppm(item.liquidation_fee),
-        basis_samples=item.basis_samples,
-        funding_interval_ns=item.funding_interval_ns,
-        funding_cap_multiplier_ppm=ppm(item.funding_cap),
+        bands=figure.bands,
+        loan_mmr_ppm=figure.loan_mmr_ppm,
+        loan_imr_ppm=figure.loan_imr_ppm,
+        liquidation_fee_ppm=figure.liquidation_fee_ppm,
+        basis_samples=figure.basis_samples,
+        funding_interval_ns=figure.funding_interval_ns,
+        funding_cap_multiplier_ppm=figure.funding_cap_ppm,
         own_book_collateral=switches.own_book_collateral_price,
         collateral_sale=switches.collateral_sale,
         adl=switches.adl,
         transfer_fee={names.assets[a]: names.amount(a, v) for a, v in item.transfer_fee.items()},
-        impact_margin=names.amount(numeraire, item.impact_margin),
+        impact_margin=names.amount(numeraire, margin),
         adl_rule=item.adl_rule,
+        profile=profile,
+        sale_order=tuple(names.assets[asset] for asset in item.sale_order),
+        collateral_prices=_collateral_prices(names, item, profile),
     )

@@ -50,7 +50,7 @@ def plan(w: World, venue: VenueState) -> list[Pricing]:
         asset = spec.asset.id
         rule = venue.spec.collateral_prices.get(asset, venue.profile.collateral_price)
         own = venue.spot_of.get(asset)
-        books = () if own is None else (own,)
+        books: tuple[int, ...] = () if own is None else (own,)
         if rule.kind in {REDEMPTION, WEIGHTED} and not spec.redemption_ppm:
             rule = CollateralPriceRule(kind=OWN_BOOK)
         if rule.kind == INDEX:
