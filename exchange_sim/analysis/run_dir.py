@@ -226,6 +226,11 @@ class RunData:
         """Final balances and loans: ``ledger_account, asset, amount, loan``."""
         return self._read_side("_balances")
 
+    @cached_property
+    def positions(self) -> pa.Table:
+        """Positions left open: ``account, instrument, qty, entry_notional, mark``."""
+        return self._read_side("_positions")
+
     def damaged_files(self) -> list[str]:
         """A sentence for every file that is missing, added or not as it was written."""
         found = file_digests(self.path)

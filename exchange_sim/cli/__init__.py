@@ -1,4 +1,4 @@
-"""The command line: ``exchange-sim run | scenarios | verify | replay | diff | check``.
+"""The command line: ``exchange-sim run | scenarios | verify | replay | diff | score | ...``.
 
 Results go to standard output; progress and errors go to standard error.  The exit code is the kind
 of failure (see ``exchange_sim.errors``); a traceback is never shown, not even for our own bugs: it
@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from exchange_sim.cli import check, read, run
+from exchange_sim.cli import check, read, run, score
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
 
@@ -46,6 +46,7 @@ app = typer.Typer(
 run.register(app)
 read.register(app)
 check.register(app)
+score.register(app)
 
 
 def _show_version(value: bool) -> None:

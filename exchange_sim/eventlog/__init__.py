@@ -10,6 +10,7 @@ from exchange_sim.eventlog.tables import (
     write_assets,
     write_balances,
     write_instruments,
+    write_positions,
 )
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "write_balances",
     "write_instruments",
     "write_manifest",
+    "write_positions",
     "write_summary",
 ]

@@ -127,6 +127,13 @@ _SIDE_COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
         "loan": pa.int64(),
     },
     "_series": {"series": pa.int32(), "strategy": pa.string(), "name": pa.string()},
+    "_positions": {
+        "account": pa.int32(),
+        "instrument": pa.int32(),
+        "qty": pa.int64(),
+        "entry_notional": pa.int64(),
+        "mark": pa.int64(),
+    },
 }
 
 
@@ -202,3 +209,13 @@ def write_balances(directory: Path, rows: Sequence[tuple[int, int, int, int]]) -
     """
     names = list(_SIDE_COLUMNS["_balances"])
     _write_side(directory, "_balances", (dict(zip(names, row, strict=True)) for row in rows))
+
+
+def write_positions(directory: Path, rows: Sequence[tuple[int, int, int, int, int]]) -> None:
+    """Write ``events/_positions.parquet``: what is still open at the end.
+
+    Rows are (account, instrument, signed lots, signed entry notional in quote units, mark in
+    micro-ticks).  Raises ``StorageError``.
+    """
+    names = list(_SIDE_COLUMNS["_positions"])
+    _write_side(directory, "_positions", (dict(zip(names, row, strict=True)) for row in rows))

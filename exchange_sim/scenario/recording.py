@@ -30,6 +30,7 @@ from exchange_sim.eventlog.tables import (
     write_assets,
     write_balances,
     write_instruments,
+    write_positions,
     write_series,
 )
 from exchange_sim.journal.frames import JournalFooter, JournalHeader
@@ -283,6 +284,11 @@ class Recording:
                 for account in world.accounts
             ],
         )
+        self._write_ends(target)
+
+    def _write_ends(self, target: Path) -> None:
+        """Balances, loans and positions after the last command."""
+        world = self.world
         rows = []
         for account in world.accounts:
             for asset, amount in enumerate(world.ledger.posted[account.id]):
@@ -290,3 +296,12 @@ class Recording:
                 if amount or loan:
                     rows.append((account.id, asset, amount, loan))
         write_balances(target, rows)
+        write_positions(
+            target,
+            [
+                (account.id, instrument, held.qty, held.entry_notional, world.marks[instrument])
+                for account in world.accounts
+                for instrument, held in sorted(account.positions.items())
+                if held.qty
+            ],
+        )

@@ -175,6 +175,24 @@ class ShockDef:
 
 
 @attrs.frozen(kw_only=True)
+class ScoreDef:
+    """``[score]``: which part of the record each venue and asset plays, for ``score``."""
+
+    script: str = entry(
+        Text(("record", "article")), default="record", doc="The list that a run is scored on."
+    )
+    news_ns: int | None = entry(
+        Instant(), key="news", default=None, unit="ns", doc="Instant that windows count from."
+    )
+    venues: dict[str, str] = entry(
+        Table(VENUE), default={}, doc="Venue by part: primary, secondary, onchain, amm, lending."
+    )
+    assets: dict[str, tuple[str, ...]] = entry(
+        Table(Items(ASSET, single=True)), default={}, doc="Assets by kind, such as small_alt."
+    )
+
+
+@attrs.frozen(kw_only=True)
 class Tables:
     """The whole file."""
 
@@ -205,4 +223,9 @@ class Tables:
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")
     halts: tuple[HaltDef, ...] = entry(
         Items(Of(HaltDef)), default=(), doc="Scheduled suspensions of trading."
+    )
+    score: ScoreDef = entry(
+        Of(ScoreDef),
+        default=ScoreDef(),
+        doc="What targets of `score` mean here; no effect on runs.",
     )

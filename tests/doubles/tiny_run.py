@@ -20,6 +20,7 @@ from exchange_sim.eventlog import (
     write_balances,
     write_instruments,
     write_manifest,
+    write_positions,
 )
 from exchange_sim.journal import JournalFooter, JournalHeader, JournalWriter
 from tests.doubles.storage import START_NS, Row, header
@@ -175,6 +176,7 @@ def write_run(
     write_names(folder)
     keys = sorted({*world.balances, *world.loans})
     write_balances(folder, [(*k, world.balances.get(k, 0), world.loans.get(k, 0)) for k in keys])
+    write_positions(folder, [])
     found = Manifest(
         scenario=said.scenario, seed=said.seed, package_version=said.package_version,
         python_version=said.python_version, start_ns=START_NS, end_ns=rows[-1][1],
