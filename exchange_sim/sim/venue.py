@@ -77,7 +77,7 @@ class VenueServer:
             self.down
             or self.error_ppm
             or session.rate_interval_ns
-            or len(backlog) + len(packet) > BACKLOG_MAX
+            or len(backlog) + len(packet) > self.backlog_max
         ):
             packet = self._admitted(session, packet)
             if not packet:

@@ -297,3 +297,14 @@ def test_rate_limit_refuses_what_exceeds_a_second_worth():
     accepted = [o for o in bot.orders if o.status == OrderStatus.NEW]
     assert len(accepted) == 10
     assert {o.reject_reason for o in bot.orders[10:]} == {RejectReason.RATE_LIMIT}
+
+
+def test_full_backlog_refuses_what_arrives():
+    """A venue keeps so many commands waiting; the log and the owners hear of the others."""
+    run = make_run(timings=timings(service_base_ns=100 * MS, backlog_max=2))
+    bot = sender(5)
+    add(run, "bot", bot)
+    result = execute(run, 1)
+
+    assert [o.status.name for o in bot.orders] == ["NEW"] * 2 + ["REJECTED"] * 3
+    assert result.refused == {RejectReason.RATE_LIMIT: 3}
