@@ -33,6 +33,7 @@ from exchange_sim.messages.registry import EVENTS, Message
 if TYPE_CHECKING:
     from exchange_sim.analysis.book_history import BookHistory
     from exchange_sim.analysis.facts import Facts
+    from exchange_sim.analysis.tear_sheet import TearSheet
 
 __all__ = ["RunCorrupt", "RunData", "event_kind", "journal_of", "open_run"]
 
@@ -156,6 +157,15 @@ class RunData:
         if at not in self._books:
             self._books[at] = history_of(self, at)
         return self._books[at]
+
+    def tear_sheet(self, strategy: str) -> TearSheet:
+        """Profit by source, orders, quoting, margin and comparison of one strategy.
+
+        Raises ``UsageError`` for an unknown strategy and ``RunCorrupt``.
+        """
+        from exchange_sim.analysis.tear_sheet import tear_sheet
+
+        return tear_sheet(self, strategy)
 
     def instrument_id(self, instrument: str | int) -> int:
         """Id of an instrument given by symbol, with its venue or, where it is unique, without.

@@ -75,6 +75,10 @@ OnFault = Annotated[
     str,
     typer.Option(metavar="|".join(FAULT_POLICIES), help="What happens when it raises or hangs."),
 ]
+WithoutBot = Annotated[
+    bool,
+    typer.Option("--without-bot", help="Run it without the added strategy too, and compare."),
+]
 Check = Annotated[
     str | None, typer.Option(metavar="|".join(CHECKS), help="Invariants checked on the way.")
 ]
@@ -109,6 +113,7 @@ def run(
     name: StrategyName = "",
     latency: LatencyOption = "",
     on_fault: OnFault = "",
+    without_bot: WithoutBot = False,
     check: Check = None,
     log_level: LogLevel = "info",
     hang_limit: HangLimit = 30.0,
@@ -121,6 +126,8 @@ def run(
     settings = {"name": name, "latency": latency, "on_fault": on_fault}
     addition = Addition.of(strategy, venue or [], capital or [], param or [], settings)
     loaded = load(scenario, overrides or [], without or [], seed, addition)
+    if without_bot and (addition is None or no_log):
+        raise UsageError("--without-bot compares two written runs: it needs --strategy and a log")
     if check is not None:
         loaded = attrs.evolve(loaded, about=attrs.evolve(loaded.about, checks=check))
     request = seam.Request(
@@ -130,16 +137,36 @@ def run(
         log_level=log_level,
         hang_limit_s=hang_limit,
         options=seam.options_text(overrides or [], without or [], addition),
+        added=addition.name if addition is not None else "",
     )
-    progress = RunProgress(loaded.start_ns, request.until_ns, quiet=quiet)
+    finished = _execute(request, quiet)
+    if without_bot and addition is not None:
+        alone = load(scenario, overrides or [], without or [], seed)
+        plain = attrs.evolve(
+            request,
+            scenario=attrs.evolve(alone, about=loaded.about),
+            options=seam.options_text(overrides or [], without or [], None),
+            added="",
+        )
+        other = _execute(plain, quiet)
+        assert finished.directory is not None
+        assert other.directory is not None
+        if not quiet:
+            seam.show_impact(finished.directory, other.directory, addition.name)
+
+
+def _execute(request: seam.Request, quiet: bool) -> seam.Finished:
+    """Run with progress and show the result; leaves with 130 when it was interrupted."""
+    progress = RunProgress(request.scenario.start_ns, request.until_ns, quiet=quiet)
     with progress:
         finished = seam.execute(request, progress)
     if not quiet:
-        show_finished(loaded, finished, progress)
+        show_finished(request.scenario, finished, progress)
     if finished.interrupted:
         where = format_utc(progress.now_ns, 0)
         errors.print(f"interrupted at {where}; the log is closed and can be read", highlight=False)
         raise typer.Exit(130)
+    return finished
 
 
 def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> None:

@@ -43,6 +43,8 @@ class Request:
     hang_limit_s: float
     options: tuple[str, ...]
     """The options that changed the scenario, for the manifest."""
+    added: str = ""
+    """Name of the added strategy, whose result is shown."""
 
 
 @attrs.frozen
@@ -77,6 +79,7 @@ def execute(request: Request, progress: RunProgress) -> Finished:
     """
     from exchange_sim.analysis.run_dir import open_run
     from exchange_sim.analysis.summary import summarise
+    from exchange_sim.analysis.tear_sheet import sections, tear_sheet
     from exchange_sim.scenario.build import build_run
 
     found: list[RunSummary] = []
@@ -99,7 +102,22 @@ def execute(request: Request, progress: RunProgress) -> Finished:
     if found:
         totals |= shown_totals(found[0])
         tables = (shown_instruments(found[0]),)
+    if request.added and result.directory is not None:
+        sheet = tear_sheet(open_run(result.directory), request.added, compare=False)
+        tables += tuple(sections(sheet)[:2])
     return Finished(result.directory, result.digest, result.interrupted, totals, tables)
+
+
+def show_impact(run: Path, without: Path, strategy: str) -> None:
+    """What the strategy changed, from both runs."""
+    from exchange_sim.analysis.impact import impact_sections, own_impact
+    from exchange_sim.analysis.run_dir import open_run
+    from exchange_sim.cli.render import show_table
+
+    impact = own_impact(open_run(run), open_run(without), strategy)
+    for title, columns, rows in impact_sections(impact):
+        output.print()
+        show_table(title, columns, rows)
 
 
 def shown_instruments(summary: RunSummary) -> ShownTable:

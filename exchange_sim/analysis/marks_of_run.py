@@ -1,0 +1,104 @@
+"""Prices by which the holdings of a strategy are valued: the mids of the books, second by second.
+
+A mid stands from its second until the next one; while a side is empty the last mid stands, and
+before the first one the first.  In half ticks mids are integers, so that profits add up exactly.
+
+Simplification: an asset without a book of its own against a numeraire counts as one dollar when
+something is quoted in it, else as nothing.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from exchange_sim.analysis.facts import Ints
+from exchange_sim.model.enums import InstrumentKind
+
+if TYPE_CHECKING:
+    from exchange_sim.analysis.run_dir import RunData
+
+
+@attrs.frozen
+class Pricing:
+    """How units of something become dollars: ``units * half_ticks * factor``.
+
+    ``instrument`` is whose mid counts; -1: units are worth ``factor`` each.
+    """
+
+    instrument: int
+    factor: Fraction
+
+
+class Marks:
+    """Mids of all books of a run, in half ticks."""
+
+    def __init__(self, run: RunData) -> None:
+        self._run = run
+        book = run.book
+        columns = {name: book.column(name).to_numpy() for name in ("time_ns", "instrument")}
+        bid, ask = book.column("bid").to_numpy(), book.column("ask").to_numpy()
+        both = (bid > 0) & (ask > 0)
+        self.grid: Ints = np.unique(columns["time_ns"]).astype(np.int64)
+        self._times: list[Ints] = []
+        self._mids: list[Ints] = []
+        for instrument in range(len(run.instruments)):
+            chosen = both & (columns["instrument"] == instrument)
+            self._times.append(columns["time_ns"][chosen].astype(np.int64))
+            self._mids.append((bid[chosen] + ask[chosen]).astype(np.int64))
+        self._numeraires = dict.fromkeys(row["quote_asset"] for row in run.instruments)
+
+    def at(self, instrument: int, time_ns: int) -> int:
+        """The mid at an instant in half ticks; 0 when there never was one."""
+        times = self._times[instrument]
+        if not len(times):
+            return 0
+        place = int(np.searchsorted(times, time_ns, "right")) - 1
+        return int(self._mids[instrument][max(0, place)])
+
+    def on(self, instrument: int, times: Ints) -> Ints:
+        """The mids at many instants."""
+        known = self._times[instrument]
+        if not len(known):
+            return np.zeros(len(times), np.int64)
+        found: Ints = self._mids[instrument][
+            np.maximum(0, np.searchsorted(known, times, "right") - 1)
+        ]
+        return found
+
+    def pricing(self, asset: int, venue: int) -> Pricing:
+        """How an asset held on a venue is priced: its spot book there, else its first one."""
+        run = self._run
+        one = 10 ** run.assets[asset]["decimals"]
+        if asset in self._numeraires and not self._spot_books(asset):
+            return Pricing(-1, Fraction(1, one))
+        books = self._spot_books(asset)
+        if not books:
+            return Pricing(-1, Fraction(0))
+        here = [row for row in books if row["venue"] == venue]
+        chosen = (here or books)[0]
+        half_tick = Fraction(chosen["tick_size"]) / 2
+        return Pricing(chosen["instrument"], half_tick / one)
+
+    def contract(self, instrument: int) -> Pricing:
+        """How lots of a perpetual are priced."""
+        row = self._run.instruments[instrument]
+        return Pricing(instrument, Fraction(row["tick_size"]) / 2 * Fraction(row["lot_size"]))
+
+    def unit_value(self, instrument: int) -> int:
+        """Quote units of one tick times one lot."""
+        row = self._run.instruments[instrument]
+        scale = 10 ** self._run.assets[row["quote_asset"]]["decimals"]
+        return int(Fraction(row["tick_size"]) * Fraction(row["lot_size"]) * scale)
+
+    def _spot_books(self, asset: int) -> list[dict[str, int]]:
+        return [
+            row
+            for row in self._run.instruments
+            if row["kind"] == InstrumentKind.SPOT
+            and row["base_asset"] == asset
+            and len(self._times[row["instrument"]])
+        ]
