@@ -5,7 +5,7 @@ from __future__ import annotations
 from exchange_sim.ids import AccountId, InstrumentId
 from exchange_sim.messages.registry import Message, command, event
 from exchange_sim.model.enums import PositionSide
-from exchange_sim.units import Amount, Nanos
+from exchange_sim.units import Amount, Lots, Nanos
 
 
 @command(50)
@@ -29,6 +29,15 @@ class ChangeIsolatedMargin(Message):
     amount: Amount
 
 
+@command(52)
+class SetPositionMode(Message):
+    """Hold one position per perpetual (``hedge`` 0) or a long and a short one (1)."""
+
+    time_ns: Nanos
+    account: AccountId
+    hedge: int
+
+
 @event(60)
 class IsolatedWalletOpened(Message):
     """``account`` margins one position of ``parent`` from now on.  Orders, trades and liquidations
@@ -48,3 +57,25 @@ class MarginModeChanged(Message):
     account: AccountId
     instrument: InstrumentId
     isolated: int
+
+
+@event(62)
+class PositionModeChanged(Message):
+    """An account holds one position per perpetual (0), or a long and a short one (1)."""
+
+    account: AccountId
+    hedge: int
+
+
+@event(63)
+class LegsOffset(Message):
+    """A liquidation closed ``qty`` lots of both legs against each other at ``price`` micro-ticks.
+
+    ``pnl`` is what both realized together; it is also posted (kind ``LEGS_OFFSET``).
+    """
+
+    account: AccountId
+    instrument: InstrumentId
+    qty: Lots
+    price: int
+    pnl: Amount

@@ -144,6 +144,7 @@ class PostingKind(IntEnum):
     GENESIS = 18
     DUST = 19
     ISOLATED_MARGIN = 30
+    LEGS_OFFSET = 31
 
     GAS_BURNED = 40
     GAS_TIP = 41

@@ -7,6 +7,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from exchange_sim.model.enums import FLAG_SHORT
 from exchange_sim.model.order import Order
 
 
@@ -59,11 +60,45 @@ class Position:
     """
 
     __slots__ = ("entry_notional", "leverage", "qty")
+    legs: tuple[Position, Position] | None = None
+    """Long and short position of hedge mode; None for a position of its own."""
 
     def __init__(self) -> None:
         self.qty = 0
         self.entry_notional = 0
         self.leverage = 0
+
+    @property
+    def held(self) -> int:
+        """Lots of the position, or of its legs together; 0 when it is flat."""
+        if self.legs is None:
+            return abs(self.qty)
+        return self.legs[0].qty - self.legs[1].qty
+
+    @property
+    def parts(self) -> tuple[Position, ...]:
+        """What is margined by itself: the position, or its two legs."""
+        return self.legs or (self,)
+
+    def choose(self, leverage: int) -> None:
+        """Set the leverage, 0 for none chosen."""
+        for part in (self, *(self.legs or ())):
+            part.leverage = leverage
+
+
+class HedgedPosition(Position):
+    """The sum of a long and a short position in the same perpetual (hedge mode)."""
+
+    __slots__ = ("legs",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.legs = (Position(), Position())
+
+    def leg(self, flags: int) -> Position:
+        """The position that an order is about: that of its side flag."""
+        assert self.legs is not None
+        return self.legs[1 if flags & FLAG_SHORT else 0]
 
 
 class Account:

@@ -172,6 +172,7 @@ class Mirror:
         self.slack = ABSOLUTE_ERROR + ROUNDED_TERMS * (asset_count + len(perpetuals))
         self.held = _Rows()
         self.positions = _Rows()
+        self.beyond: dict[int, None] = {}
         self._known: list[tuple[list[int], list[int]]] = []
 
     def refresh(
@@ -181,11 +182,17 @@ class Mirror:
         loans: dict[int, int],
         positions: dict[int, Any],
         between: Limits = ABOVE_ONE,
+        beyond: bool = False,
     ) -> None:
         """Copy one account: ``net`` is wallet less loans per asset.  O(assets + positions).
 
-        ``at_risk`` names it unless its ratio of equity to maintenance surely lies ``between``.
+        ``at_risk`` names it unless its ratio of equity to maintenance surely lies ``between``; one
+        whose margin is ``beyond`` what the columns hold it always names.
         """
+        if beyond:
+            self.beyond[account] = None
+        elif self.beyond:
+            self.beyond.pop(account, None)
         k = self.local.get(account)
         if k is None:
             k = self._add(account)
@@ -284,6 +291,8 @@ class Mirror:
         marks = np.array([mark / PPM for mark in marks_micro])
         found = outside(self.screen(prices, marks), self.low[:n], self.high[:n], self.slack)
         named: list[int] = self.ids[found].tolist()
+        if self.beyond:
+            named += [account for account in self.beyond if account not in frozenset(named)]
         return named
 
     def adl_order(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from exchange_sim.limits import INT64_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import CASH, ISOLATED, PORTFOLIO, Account, AccountModes
+from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, PositionSide
 from exchange_sim.units import PPM
 from exchange_sim.world import isolated
 from exchange_sim.world.adl import post_pnl
@@ -17,7 +18,8 @@ from exchange_sim.world.margin import (
     exposed,
     position_value,
 )
-from exchange_sim.world.settlement import change_position, repay_loan, trim_reduce_only
+from exchange_sim.world.positions import change_position
+from exchange_sim.world.settlement import repay_loan, trim_reduce_only
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -27,6 +29,7 @@ R = RejectReason
 EXTERNAL = 0
 NOTIONAL_MAX = INT64_MAX // 4
 """Bounds the positions and the cash that are there from the start, so that sums stay in 64 bits."""
+LONG, SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 LOAN_ROUNDING = 2
 """Units by which rounding may make a loan dearer than computed from its amount alone."""
 
@@ -186,13 +189,14 @@ def open_position(w: World, c: Command) -> None:
     if buyer.venue != inst.venue or seller.venue != inst.venue:
         return refuse(w, c, R.WRONG_VENUE)
     notional = price * qty * inst.unit_value
-    buyer = _margined(w, buyer, instrument, notional)
-    seller = _margined(w, seller, instrument, notional)
+    buyer = _margined(w, buyer, instrument, notional, LONG)
+    seller = _margined(w, seller, instrument, notional, SHORT)
     if buyer is None or seller is None:
         return refuse(w, c, R.INSUFFICIENT_MARGIN)
     w.out.append((16, buyer.id, seller.id, instrument, price, qty))
     for account, change in ((buyer, qty), (seller, -qty)):
-        pnl = change_position(w, inst, account, change, notional)
+        flags = FLAG_LONG if change > 0 else FLAG_SHORT
+        pnl = change_position(w, inst, account, change, notional, flags)
         if pnl:
             post_pnl(w, account, instrument, pnl, PostingKind.GENESIS)
         touch(w, account)
@@ -201,10 +205,13 @@ def open_position(w: World, c: Command) -> None:
     return None
 
 
-def _margined(w: World, account: Account, instrument: int, notional: int) -> Account | None:
+def _margined(
+    w: World, account: Account, instrument: int, notional: int, position_side: int
+) -> Account | None:
     """The account that holds a position of the opening state, its wallet funded; None: none may."""
     if account.modes is not None and account.modes.isolates(instrument):
-        wallet = isolated.wallet_for(w, account, instrument, 0)
+        side = position_side if account.modes.hedge else 0
+        wallet = isolated.wallet_for(w, account, instrument, side)
         position = wallet.positions.get(instrument)
         leverage = (position.leverage if position else 0) or w.leverages[instrument]
         margin, asset = -(-notional // leverage), w.instruments[instrument].quote
@@ -239,10 +246,11 @@ def set_leverage(w: World, c: Command) -> None:
         return refuse(w, c, R.INVALID_COMBINATION)
     for part in parts:
         position = part.positions.get(instrument)
-        if position is not None and position.qty:
-            value = abs(position_value(w, instrument, position))
-            before = position.leverage or w.leverages[instrument]
-            need = table.initial(value, leverage) - table.initial(value, before)
+        if position is not None and position.held:
+            before, need = position.leverage or w.leverages[instrument], 0
+            for leg in position.parts:
+                value = abs(position_value(w, instrument, leg))
+                need += table.initial(value, leverage) - table.initial(value, before)
             if need > 0 and not affordable(w, part, need):
                 return refuse(w, c, R.INSUFFICIENT_MARGIN)
     for part in parts:

@@ -18,7 +18,8 @@ from exchange_sim.risk.profile import GAIN_LEVERAGE, LEVERAGED_PNL
 from exchange_sim.units import PPM
 from exchange_sim.world import orders
 from exchange_sim.world.margin import holdings
-from exchange_sim.world.settlement import change_position, cover_shortfall
+from exchange_sim.world.positions import change_position
+from exchange_sim.world.settlement import cover_shortfall
 from exchange_sim.world.venue import refresh_mirror
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def _candidates(
     for account_id in _float_order(w, venue, instrument, sign):
         account = accounts[account_id]
         position = account.positions.get(instrument)
+        if position is not None and position.legs is not None:
+            position = position.legs[0 if sign > 0 else 1]
         if position is None or position.qty * sign <= 0 or account.liquidating:
             continue
         if account_id == bankrupt.id:

@@ -36,7 +36,8 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
         yield "balance", account_id, posted, reserved
     for account in w.accounts:
         positions = sorted(
-            (i, p.qty, p.entry_notional, p.leverage) for i, p in account.positions.items()
+            (i, *((part.qty, part.entry_notional, part.leverage) for part in p.parts))
+            for i, p in account.positions.items()
         )
         yield (
             "account", account.id, account.venue, account.owner, account.mode, account.band,

@@ -176,15 +176,16 @@ def levels(w: World) -> Iterator[Violation]:
 def positions_cancel(w: World) -> Iterator[Violation]:
     """Every long has its short."""
     for instrument, holders in enumerate(w.holders):
-        lots = [w.accounts[a].positions[instrument].qty for a in holders]
-        longs = sum(qty for qty in lots if qty > 0)
+        held = [w.accounts[a].positions[instrument] for a in holders]
+        lots = [position.qty for position in held]
+        longs = sum(max(0, part.qty) for position in held for part in position.parts)
         if sum(lots) or longs != w.open_interest[instrument]:
             found = f"sum {sum(lots)}, longs {longs} in {instrument}"
             yield broken(w, "POS-1", f"sum 0, longs {w.open_interest[instrument]}", found)
     known = sum(len(holders) for holders in w.holders)
-    held = sum(len(account.positions) for account in w.accounts)
-    if known != held:
-        yield broken(w, "POS-1", f"{held} positions", f"{known} holders")
+    kept = sum(len(account.positions) for account in w.accounts)
+    if known != kept:
+        yield broken(w, "POS-1", f"{kept} positions", f"{known} holders")
 
 
 @invariant(
@@ -207,9 +208,9 @@ def flat_is_flat(w: World) -> Iterator[Violation]:
     """With POS-2: when everybody is flat, the clearing account is empty."""
     for instrument, holders in enumerate(w.holders):
         for account in holders:
-            position = w.accounts[account].positions[instrument]
-            if not position.qty and position.entry_notional:
-                yield broken(w, "POS-3", 0, position.entry_notional, account)
+            for position in w.accounts[account].positions[instrument].parts:
+                if not position.qty and position.entry_notional:
+                    yield broken(w, "POS-3", 0, position.entry_notional, account)
 
 
 @invariant(

@@ -24,11 +24,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from exchange_sim.messages.reasons import PostingKind, RejectReason
-from exchange_sim.model.account import CASH, CROSS, PORTFOLIO, Account, AccountModes, Position
+from exchange_sim.model.account import CASH, CROSS, PORTFOLIO, Account, AccountModes
 from exchange_sim.model.enums import FLAG_REDUCE_ONLY, SELL
 from exchange_sim.units import PPM
 from exchange_sim.world import pretrade
 from exchange_sim.world.margin import MarginState, available_margin, margin_state
+from exchange_sim.world.positions import new_position
 
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
@@ -88,9 +89,9 @@ def choose_leverage(w: World, account: Account, instrument: int, leverage: int) 
     """Keep the leverage that an account chose, as a position that may be flat."""
     position = account.positions.get(instrument)
     if position is None:
-        position = account.positions[instrument] = Position()
+        position = account.positions[instrument] = new_position(account)
         w.holders[instrument][account.id] = None
-    position.leverage = leverage
+    position.choose(leverage)
 
 
 def spendable(w: World, account: Account, asset: int, amount: int) -> bool:
@@ -196,24 +197,24 @@ def margin_of(w: World, account: Account) -> MarginState:
 def set_margin_mode(w: World, c: tuple[int, ...]) -> None:
     """Choose the margin mode of a perpetual; refused while it has orders or a position."""
     _, _, account_id, instrument, isolated = c
-    account = _owner(w, account_id)
+    account = owner_of(w, account_id)
     if account is None:
-        return _refuse(w, c, R.UNKNOWN_ACCOUNT)
+        return refuse(w, c, R.UNKNOWN_ACCOUNT)
     reason = _perpetual_refusal(w, account, instrument)
     if reason:
-        return _refuse(w, c, reason)
+        return refuse(w, c, reason)
     modes = account.modes
     if isolated not in (0, 1):
-        return _refuse(w, c, R.MALFORMED)
+        return refuse(w, c, R.MALFORMED)
     if account.mode == PORTFOLIO or (account.mode == CASH and not isolated):
-        return _refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
+        return refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
     if bool(isolated) == (modes is not None and modes.isolates(instrument)):
-        return _refuse(w, c, R.NO_NEED_TO_CHANGE)
+        return refuse(w, c, R.NO_NEED_TO_CHANGE)
     parts = [account, *wallets_of(w, account)]
     if any(o.instrument == instrument for part in parts for o in part.orders.values()):
-        return _refuse(w, c, R.MARGIN_MODE_HAS_ORDERS)
+        return refuse(w, c, R.MARGIN_MODE_HAS_ORDERS)
     if any(instrument in part.positions and part.positions[instrument].qty for part in parts):
-        return _refuse(w, c, R.MARGIN_MODE_HAS_POSITION)
+        return refuse(w, c, R.MARGIN_MODE_HAS_POSITION)
     if modes is None:
         modes = account.modes = AccountModes()
     modes.chosen[instrument] = bool(isolated)
@@ -224,34 +225,34 @@ def set_margin_mode(w: World, c: tuple[int, ...]) -> None:
 def change_margin(w: World, c: tuple[int, ...]) -> None:
     """Add margin to an isolated position, or take out what it does not need."""
     _, _, account_id, instrument, position_side, amount = c
-    parent = _owner(w, account_id)
+    parent = owner_of(w, account_id)
     if parent is None:
-        return _refuse(w, c, R.UNKNOWN_ACCOUNT)
+        return refuse(w, c, R.UNKNOWN_ACCOUNT)
     reason = _perpetual_refusal(w, parent, instrument)
     if reason or not amount:
-        return _refuse(w, c, reason or R.BAD_AMOUNT)
+        return refuse(w, c, reason or R.BAD_AMOUNT)
     known = parent.modes.wallets.get((instrument, position_side)) if parent.modes else None
     account = w.accounts[known] if known is not None else None
     position = account.positions.get(instrument) if account is not None else None
     if account is None or position is None or not position.qty:
-        return _refuse(w, c, R.ISOLATED_ONLY)
+        return refuse(w, c, R.ISOLATED_ONLY)
     if account.liquidating or parent.liquidating:
-        return _refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
+        return refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
     wallet, asset = w.wallets[account.id], w.instruments[instrument].quote
     if amount > 0:
         if not spendable(w, parent, asset, amount):
-            return _refuse(w, c, R.INSUFFICIENT_BALANCE)
+            return refuse(w, c, R.INSUFFICIENT_BALANCE)
         move(w, parent, account, asset, amount)
     else:
         most = available_margin(w, account) - account.order_margin
         if -amount > min(wallet.assigned, most, w.ledger.posted[account.id][asset]):
-            return _refuse(w, c, R.ISOLATED_BALANCE_INSUFFICIENT)
+            return refuse(w, c, R.ISOLATED_BALANCE_INSUFFICIENT)
         move(w, account, parent, asset, -amount)
     wallet.assigned += amount
     return None
 
 
-def _owner(w: World, account_id: int) -> Account | None:
+def owner_of(w: World, account_id: int) -> Account | None:
     """The account of a participant, wallets excepted."""
     if not 0 <= account_id < len(w.accounts):
         return None
@@ -265,5 +266,6 @@ def _perpetual_refusal(w: World, account: Account, instrument: int) -> int:
     return 0 if w.instruments[instrument].venue == account.venue else R.WRONG_VENUE
 
 
-def _refuse(w: World, c: tuple[int, ...], reason: int) -> None:
+def refuse(w: World, c: tuple[int, ...], reason: int) -> None:
+    """Refuse a command of an account."""
     w.out.append((15, c[2], c[0], int(reason)))

@@ -33,7 +33,7 @@ from exchange_sim.limits import INT64_MAX, LIQUIDATION_STEPS_MAX
 from exchange_sim.messages.reasons import CancelReason, LiquidationAction, LiquidationOutcome
 from exchange_sim.model.account import CROSS, Account
 from exchange_sim.units import PPM
-from exchange_sim.world import ladder, liquidation_orders, orders, takeover
+from exchange_sim.world import hedge, ladder, liquidation_orders, orders, takeover
 from exchange_sim.world.margin import (
     asset_value,
     liquidatable,
@@ -142,6 +142,8 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
         for order in list(account.orders.values()):
             orders.cancel(w, order, int(CancelReason.LIQUIDATION))
         w.out.append((32, account.id, int(LiquidationAction.CANCEL_ORDERS), -1, count, 0))
+    if account.modes is not None and account.modes.hedge:
+        hedge.offset(w, account)
     equity, _, maintenance = requirements(w, account)
     if _recovered(w, venue, account, equity, maintenance):
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)

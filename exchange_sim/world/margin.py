@@ -101,6 +101,12 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
     initial = maintenance = 0
     for instrument, position in account.positions.items():
         qty = position.qty
+        if position.legs is not None:
+            legs = _leg_margins(w, instrument, position)
+            initial, maintenance = initial + legs[0], maintenance + legs[1]
+            value = position_value(w, instrument, position)
+            net[w.instruments[instrument].quote] += value - position.entry_notional
+            continue
         if not qty:
             continue
         inst = w.instruments[instrument]
@@ -127,6 +133,17 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
             elif asset in collateral:
                 equity += collateral[asset].value(value)
     return equity, initial, maintenance
+
+
+def _leg_margins(w: World, instrument: int, position: Position) -> tuple[int, int]:
+    """Initial and maintenance margin of the two legs of hedge mode, each by itself."""
+    table, initial, maintenance = w.brackets[instrument], 0, 0
+    assert table is not None
+    for leg in position.parts:
+        notional = abs(position_value(w, instrument, leg))
+        initial += table.initial(notional, leg.leverage or w.leverages[instrument])
+        maintenance += table.maintenance(notional)
+    return initial, maintenance
 
 
 def net_worth(w: World, account: Account) -> int:
@@ -176,7 +193,7 @@ def exposed(account: Account) -> bool:
     """Whether an account owes anything or could: positions, loans or orders that hold margin."""
     if account.loans or account.order_margin:
         return True
-    return any(position.qty for position in account.positions.values())
+    return any(position.qty or position.legs for position in account.positions.values())
 
 
 def margin_state(w: World, account: Account) -> MarginState:
@@ -236,6 +253,9 @@ def loosen(
     if account.stale:
         return
     position, i = account.positions.get(inst.id), inst.id
+    if position is not None and position.legs is not None:
+        account.stale = True
+        return
     mark = w.marks[i] * inst.unit_value
     gain = change * mark // PRICE_SCALE - (notional if change > 0 else -notional) - fee
     bound = account.available - BOUND_ROUNDING

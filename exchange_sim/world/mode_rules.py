@@ -60,3 +60,26 @@ def wallets_stand_alone(step: Step) -> Iterator[Violation]:
                 yield broken(w, "ISO-2", "a parent and its wallet", (source, target), source)
         elif ends[1] is not None and w.accounts[source].owner >= 0:
             yield broken(w, "ISO-2", f"kind {ISOLATED_MARGIN}", (kind, amount), source, target)
+
+
+@invariant(
+    "HEDGE-1",
+    "A hedged position is the sum of a long and a short leg, and only hedge mode has legs.",
+    "O(positions)",
+)
+def legs_add_up(w: World) -> Iterator[Violation]:
+    """The rest of the world sees the sum; it must be one."""
+    for account in w.accounts:
+        hedged = account.modes is not None and account.modes.hedge
+        for instrument, position in account.positions.items():
+            if (position.legs is not None) != hedged:
+                yield broken(w, "HEDGE-1", f"hedge mode {hedged}", position.legs, account.id)
+            if position.legs is None:
+                continue
+            long, short = position.legs
+            entries = long.entry_notional + short.entry_notional
+            added = long.qty + short.qty, entries
+            summed = position.qty, position.entry_notional
+            if long.qty < 0 or short.qty > 0 or added != summed:
+                found = f"{long.qty} and {short.qty} in {instrument} make {summed}"
+                yield broken(w, "HEDGE-1", added, found, account.id)

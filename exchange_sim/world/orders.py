@@ -186,6 +186,8 @@ def reduces(account: Account, inst: Instrument, order: Order) -> bool:
     if inst.kind == InstrumentKind.SPOT:
         return order.side == SELL
     position = account.positions.get(inst.id)
+    if position is not None and position.legs is not None:
+        return False
     held = position.qty if position else 0
     room = (held if order.side == SELL else -held) - resting_lots(account, inst, order.side)
     return 0 < order.qty <= room

@@ -22,10 +22,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import RejectReason
-from exchange_sim.model.account import CASH, Account, Position
+from exchange_sim.model.account import CASH, Account, HedgedPosition, Position
 from exchange_sim.model.enums import (
     BUY,
+    FLAG_LONG,
     FLAG_REDUCE_ONLY,
+    FLAG_SHORT,
     FOK,
     IOC,
     LIMIT,
@@ -78,7 +80,7 @@ def _afford_perpetual(
     w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
 ) -> int:
     """Loss at mark, fee and the margin of the larger position must fit into what is available."""
-    position = account.positions.get(inst.id)
+    position = leg_of(account, inst, order)
     held = position.qty if position else 0
     sells, leaves, hold = order.side == SELL, order.leaves, 0
     adds = order.order_type == LIMIT and (held <= 0 if sells else held >= 0)
@@ -103,12 +105,18 @@ def _afford_perpetual(
             qty, notional = _terms_now(engine, inst, order)
             cost, debt = _cost(w, inst, account, position, order.side, qty, notional)
         if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)) and not (
-            closes and _stays_healthy(w, inst, account, cost, debt, leaves)
+            closes and _stays_healthy(w, inst, account, cost, debt, leaves, position)
         ):
             return R.INSUFFICIENT_MARGIN
     order.reserved = hold
     account.order_margin += hold
     return 0
+
+
+def leg_of(account: Account, inst: Instrument, order: Order) -> Position | None:
+    """The position that an order is about, None when there is none."""
+    position = account.positions.get(inst.id)
+    return position.leg(order.flags) if isinstance(position, HedgedPosition) else position
 
 
 def cost_of(
@@ -267,9 +275,17 @@ def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> 
 
 
 def _stays_healthy(
-    w: World, inst: Instrument, account: Account, cost: int, debt: int, closed: int
+    w: World,
+    inst: Instrument,
+    account: Account,
+    cost: int,
+    debt: int,
+    closed: int,
+    position: Position | None = None,
 ) -> bool:
-    """Whether closing ``closed`` lots at ``cost`` leaves the account above liquidation.
+    """Whether closing ``closed`` lots of a position leaves the account above liquidation.
+
+    ``cost`` is what that costs in all.
 
     ``debt`` is what the venue would have to lend for it.
 
@@ -279,8 +295,9 @@ def _stays_healthy(
     if liquidatable(w, account, equity, maintenance):
         return True
     if closed:
-        table, position = w.brackets[inst.id], account.positions[inst.id]
+        table = w.brackets[inst.id]
         assert table is not None
+        assert position is not None
         value = abs(position_value(w, inst.id, position))
         left = value - value * closed // abs(position.qty)
         maintenance += table.maintenance(left) - table.maintenance(value) + ROUNDING
@@ -288,20 +305,28 @@ def _stays_healthy(
     return not liquidatable(w, account, equity - cost, maintenance)
 
 
-def resting_lots(account: Account, inst: Instrument, side: int) -> int:
-    """Open lots of an account that rest on one side of a book.  O(open orders of the account)."""
+def resting_lots(account: Account, inst: Instrument, side: int, flags: int = 0) -> int:
+    """Open lots of an account that rest on one side of a book, with all of ``flags``.
+
+    O(open orders of the account).
+    """
     return sum(
         order.leaves
         for order in account.orders.values()
-        if order.instrument == inst.id and order.side == side and order.level is not None
+        if order.instrument == inst.id
+        and order.side == side
+        and order.level is not None
+        and order.flags & flags == flags
     )
 
 
 def _clip_reduce_only(account: Account, inst: Instrument, order: Order) -> int:
     """Cut a reduce-only order down to what still rests uncovered of the position, or refuse it."""
-    position = account.positions.get(inst.id)
+    position = leg_of(account, inst, order)
     held = position.qty if position else 0
-    room = (held if order.side == SELL else -held) - resting_lots(account, inst, order.side)
+    side_flags = order.flags & (FLAG_LONG | FLAG_SHORT)
+    resting = resting_lots(account, inst, order.side, side_flags)
+    room = (held if order.side == SELL else -held) - resting
     if room <= 0:
         return R.REDUCE_ONLY_REJECTED
     if order.leaves > room:

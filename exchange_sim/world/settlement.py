@@ -16,12 +16,17 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.matching.outcomes import CANCEL, REDUCE, RESTED, TRADE, Outcome
 from exchange_sim.messages.reasons import CancelReason, PostingKind
-from exchange_sim.model.account import CASH, Account, Position
-from exchange_sim.model.enums import FLAG_REDUCE_ONLY, SELL, STOP_MARKET
+from exchange_sim.model.account import CASH, Account
+from exchange_sim.model.enums import (
+    FLAG_REDUCE_ONLY,
+    SELL,
+    STOP_MARKET,
+)
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
 from exchange_sim.world.margin import BOUND_ROUNDING, loosen
+from exchange_sim.world.positions import change_position
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -220,8 +225,8 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
     maker_account, taker_account = w.accounts[maker.account], w.accounts[taker.account]
     notional = price * qty * inst.unit_value
     signed = qty if taker.side == SELL else -qty
-    maker_pnl = change_position(w, inst, maker_account, signed, notional)
-    taker_pnl = change_position(w, inst, taker_account, -signed, notional)
+    maker_pnl = change_position(w, inst, maker_account, signed, notional, maker.flags)
+    taker_pnl = change_position(w, inst, taker_account, -signed, notional, taker.flags)
     maker_fee = notional * maker_account.maker_ppm // PPM
     taker_fee = notional * taker_account.taker_ppm // PPM
     if maker.reserved:
@@ -252,41 +257,6 @@ def _touch_wallets(w: World, *accounts: Account) -> None:
             w.unsettled[account.id] = None
 
 
-def change_position(
-    w: World, inst: Instrument, account: Account, change: int, notional: int
-) -> int:
-    """Apply a signed fill of ``change`` lots worth ``notional`` and return the realized PnL.
-
-    The closed part of the entry notional is rounded so that the PnL is rounded down.
-    """
-    position = account.positions.get(inst.id)
-    if position is None:
-        position = account.positions[inst.id] = Position()
-        w.holders[inst.id][account.id] = None
-    before = position.qty
-    after = before + change
-    position.qty = after
-    signed_notional = notional if change > 0 else -notional
-    if before >= 0:
-        w.open_interest[inst.id] -= before
-    if after >= 0:
-        w.open_interest[inst.id] += after
-    if before == 0 or (before > 0) == (change > 0):
-        position.entry_notional += signed_notional
-        return 0
-    closed = min(abs(before), abs(change))
-    entry_part = -(-position.entry_notional * closed // abs(before))
-    close_part = (
-        signed_notional if closed == abs(change) else signed_notional * closed // abs(change)
-    )
-    pnl = -close_part - entry_part
-    position.entry_notional += signed_notional - close_part - entry_part
-    if after == 0 and not position.leverage:
-        del account.positions[inst.id]
-        del w.holders[inst.id][account.id]
-    return pnl
-
-
 def pay(w: World, inst: Instrument, account: Account, pnl: int, fee: int) -> None:
     """Move realized PnL between wallet and clearing and the fee to the venue; lend what is
     missing.
@@ -310,6 +280,10 @@ def trim_reduce_only(w: World, account: Account, instrument: int) -> None:
     when the position is flat; they are clipped when they fire.
     """
     position = account.positions.get(instrument)
+    if position is not None and position.legs is not None:
+        for side, leg in ((SELL, position.legs[0]), (1 - SELL, position.legs[1])):
+            _trim_leg(w, account, instrument, side, abs(leg.qty))
+        return
     held = position.qty if position else 0
     closing = SELL if held > 0 else 1 - SELL
     room = abs(held)
@@ -323,6 +297,19 @@ def trim_reduce_only(w: World, account: Account, instrument: int) -> None:
         allowed = max(0, room) if order.side == closing else 0
         if order.leaves > allowed:
             _shrink(w, account, order, allowed)
+        room -= order.leaves
+
+
+def _trim_leg(w: World, account: Account, instrument: int, side: int, room: int) -> None:
+    """As ``trim_reduce_only`` for one leg of hedge mode; all that closes it is reduce-only."""
+    held = room
+    for order in list(account.orders.values()):
+        if order.instrument != instrument or order.side != side:
+            continue
+        if not order.flags & FLAG_REDUCE_ONLY or (order.order_type >= STOP_MARKET and held):
+            continue
+        if order.leaves > room:
+            _shrink(w, account, order, max(0, room))
         room -= order.leaves
 
 

@@ -16,7 +16,9 @@ from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.model.enums import (
     BUY,
     FLAG_LIQUIDATION,
+    FLAG_LONG,
     FLAG_REDUCE_ONLY,
+    FLAG_SHORT,
     FOK,
     GTX,
     IOC,
@@ -25,6 +27,7 @@ from exchange_sim.model.enums import (
     SELL,
     STOP_MARKET,
 )
+from exchange_sim.world.shadow_legs import SIDE_FLAGS, ShadowLegs
 
 if TYPE_CHECKING:
     from exchange_sim.model.order import Order
@@ -126,6 +129,7 @@ class ShadowBook:
     def __init__(self, w: World) -> None:
         self.orders: dict[int, ShadowOrder] = {}
         self.positions: dict[tuple[int, int], int] = {}
+        self.legs = ShadowLegs(w)
         self.problems: list[Problem] = []
         self._uncrossing = 0
         self._perpetual = [clearing >= 0 for clearing in w.clearing]
@@ -170,13 +174,15 @@ class ShadowBook:
             self._uncrossing = event[3]
         elif kind == 16:
             _, buyer, seller, instrument, _, qty = event
-            self._shift(buyer, instrument, qty)
-            self._shift(seller, instrument, -qty)
+            self._shift(buyer, instrument, qty, FLAG_LONG)
+            self._shift(seller, instrument, -qty, FLAG_SHORT)
         elif kind == 35:
             _, instrument, _, qty, bankrupt, victim, *_ = event
             sign = 1 if self.positions.get((bankrupt, instrument), 0) > 0 else -1
             self._shift(bankrupt, instrument, -sign * qty)
             self._shift(victim, instrument, sign * qty)
+        elif kind in (62, 63):
+            self.legs.apply(event)
         elif kind == 37:
             _, account, instrument, qty, _, _ = event
             self._shift(account, instrument, -qty)
@@ -186,9 +192,11 @@ class ShadowBook:
         text = f"order {order.id} in {order.instrument}: {found}"
         self.problems.append((rule, expected, text, (order.account,)))
 
-    def _shift(self, account: int, instrument: int, change: int) -> None:
+    def _shift(self, account: int, instrument: int, change: int, flags: int = 0) -> None:
         held = self.positions.get((account, instrument), 0) + change
         self.positions[account, instrument] = held
+        if account in self.legs.hedged:
+            self.legs.shift(account, instrument, change, flags)
 
     def _rest(self, order: ShadowOrder) -> None:
         """Queue an order at its price; while it still matches, nobody hits it from its own side."""
@@ -259,7 +267,7 @@ class ShadowBook:
                 self._judge_priority(order, qty)
             if self._perpetual[inst]:
                 self._judge_closing(order, qty)
-                self._shift(order.account, inst, qty if order.side == BUY else -qty)
+                self._shift(order.account, inst, qty if order.side == BUY else -qty, order.flags)
             if order.leaves - qty != left or qty <= 0:
                 self._blame("BOOK-5", f"{order.leaves} - {qty} lots", f"{left} left", order)
             order.filled += qty
@@ -309,6 +317,8 @@ class ShadowBook:
         if not order.flags & CLOSING_ONLY:
             return
         held = self.positions.get((order.account, order.instrument), 0)
+        if order.flags & SIDE_FLAGS:
+            held = self.legs.held(order.account, order.instrument, order.flags)
         if qty > (held if order.side == SELL else -held):
             rule = "RISK-2" if order.flags & FLAG_REDUCE_ONLY else "LIQ-2"
             self._blame(rule, f"shrinks {held} lots", f"trades {qty}", order)

@@ -35,7 +35,8 @@ from exchange_sim.risk.profile import (
 from exchange_sim.units import PPM
 from exchange_sim.world import adl, triggers
 from exchange_sim.world.margin import net_worth, position_value
-from exchange_sim.world.settlement import change_position, repay_loan
+from exchange_sim.world.positions import change_position
+from exchange_sim.world.settlement import repay_loan
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState

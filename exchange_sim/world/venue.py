@@ -125,8 +125,16 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
                 for asset, loan in account.loans.items():
                     net[asset] -= loan
             limits = _limits(account, bands)
-            refresh(account_id, net, account.loans, account.positions, limits)
+            beyond = account.modes is not None and _beyond(account)
+            refresh(account_id, net, account.loans, account.positions, limits, beyond)
     w.dirty = elsewhere
+
+
+def _beyond(account: Account) -> bool:
+    """Whether the columns cannot hold an account's margin: that of two legs side by side."""
+    if account.liquidating:
+        return False
+    return any(position.legs and position.held for position in account.positions.values())
 
 
 def _limits(account: Account, bands: tuple[int, ...]) -> Limits:

@@ -24,6 +24,7 @@ from exchange_sim.world import (
     digest,
     expiry,
     funding,
+    hedge,
     isolated,
     liquidation,
     loan_sales,
@@ -222,4 +223,5 @@ HANDLERS: dict[int, Handler] = {
     105: blocks.apply_action,
     50: isolated.set_margin_mode,
     51: isolated.change_margin,
+    52: hedge.set_position_mode,
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.account import CASH, CROSS, ISOLATED, PORTFOLIO
+from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT
 from exchange_sim.world import FeeTier, World, WorldConfig
 from tests.world.factory import (
     ETH_PERP,
@@ -95,6 +96,9 @@ class Soup:
                     amount = rng.choice((3_000, 20_000, 60_000))
                     self.deposits.setdefault(first + k, amount)
                     yield (21, START, first + k, asset, amount)
+        for k in range(0, 14, 2):
+            if ISOLATED in self.modes:
+                yield (52, START, first + k, 1)
         rich = first + 14
         for k, venue in ((0, 0), (1, 1)):
             yield (20, START, venue, 90 + k, CASH if k else PORTFOLIO, 0)
@@ -170,6 +174,9 @@ class Soup:
         qty = rng.choice((1, 2, 5, 9, 17, 40, 100))
         display = rng.choice((0, 0, 0, 1, 4)) if price and tif in (0, 3, 4) else 0
         flags = sum(f for f, p in ((1, 0.12), (2, 0.2), (8, 0.1), (16, 0.1)) if rng.random() < p)
+        modes = self.w.accounts[account].modes
+        if modes is not None and modes.hedge and rng.random() < 0.95:
+            flags = flags & ~1 | rng.choice((FLAG_LONG, FLAG_SHORT))
         held = self.w.accounts[account].positions.get(inst)
         if held is not None and held.qty and rng.random() < 0.3:
             side, flags = int(held.qty > 0), flags | 1
@@ -197,8 +204,10 @@ class Soup:
     def _modes(self) -> Command:
         rng, account = self.rng, self.rng.choice(self.users)
         inst, draw = rng.choice((PERP, PERP, ETH_PERP, PERP_2)), rng.random()
-        if draw < 0.3:
+        if draw < 0.2:
             return (50, self.now, account, inst, rng.randrange(2))
+        if draw < 0.3:
+            return (52, self.now, account, rng.randrange(2))
         amount = rng.choice((1, 200, 2_000, 10_000)) * rng.choice((1, -1))
         return (51, self.now, account, inst, rng.choice((0, 0, 0, 1, 2)), amount)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exchange_sim.model.account import CROSS, ISOLATED
-from exchange_sim.world import World, isolated
+from exchange_sim.world import World, isolated, positions
 from exchange_sim.world.steps import StepChecker
 from tests.world.soup import Soup, soup_config
 
@@ -63,6 +63,19 @@ def parent_pays_for_losses(patch):
         real(w, source, w.accounts[target.id - 1] if target.parent < 0 else target, asset, amount)
 
     patch.setattr(isolated, "move", move)
+
+
+@plant("HEDGE-1")
+def second_leg_forgotten(patch):
+    """The sum follows the long leg alone."""
+    real = positions._change_legs
+
+    def change(w, inst, account, position, change, notional, flags):
+        pnl = real(w, inst, account, position, change, notional, flags)
+        position.qty = position.legs[0].qty
+        return pnl
+
+    patch.setattr(positions, "_change_legs", change)
 
 
 @pytest.mark.parametrize("name", PLANTS)

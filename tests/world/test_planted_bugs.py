@@ -23,6 +23,7 @@ from exchange_sim.world import (
     ladder,
     liquidation,
     orders,
+    positions,
     pretrade,
     screening,
     settlement,
@@ -196,10 +197,10 @@ def silent_cancel(patch: Patch) -> None:
 @plant("POS-1")
 def seller_forgotten(patch: Patch) -> None:
     """Every seventh sale changes no position."""
-    real = settlement.change_position
+    real = positions.change_position
 
-    def change(w, inst, account, lots, notional):
-        return real(w, inst, account, lots if lots > 0 or w.seq % 7 else 0, notional)
+    def change(w, inst, account, lots, notional, flags):
+        return real(w, inst, account, lots if lots > 0 or w.seq % 7 else 0, notional, flags)
 
     patch.setattr(settlement, "change_position", change)
 
@@ -207,10 +208,10 @@ def seller_forgotten(patch: Patch) -> None:
 @plant("POS-2")
 def floor_for_ceil(patch: Patch) -> None:
     """Realized profit is rounded up, the entry that stays is not."""
-    real = settlement.change_position
+    real = positions.change_position
 
-    def change(w, inst, account, lots, notional):
-        pnl = real(w, inst, account, lots, notional)
+    def change(w, inst, account, lots, notional, flags):
+        pnl = real(w, inst, account, lots, notional, flags)
         return pnl + 1 if pnl else 0
 
     patch.setattr(settlement, "change_position", change)
@@ -219,10 +220,10 @@ def floor_for_ceil(patch: Patch) -> None:
 @plant("POS-3")
 def dust_in_flat_positions(patch: Patch) -> None:
     """Closing moves one unit from the entry to the clearing account and forgets the rest."""
-    real = settlement.change_position
+    real = positions.change_position
 
-    def change(w, inst, account, lots, notional):
-        pnl = real(w, inst, account, lots, notional)
+    def change(w, inst, account, lots, notional, flags):
+        pnl = real(w, inst, account, lots, notional, flags)
         position = account.positions.get(inst.id)
         if position is not None and not position.qty:
             position.entry_notional += 1
