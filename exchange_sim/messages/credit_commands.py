@@ -79,3 +79,76 @@ class PlaceLoan(Message):
     collateral_asset: AssetId
     collateral: Amount
     principal: Amount
+
+
+@command(67)
+class Wrap(Message):
+    """Turn ``amount`` units of the underlying into a wrapper at its rate, at once."""
+
+    time_ns: Nanos
+    account: AccountId
+    wrapper: AssetId
+    amount: Amount
+
+
+@command(68)
+class Unwrap(Message):
+    """Give up ``amount`` units of a wrapper; the underlying arrives with ``FinishUnwrap``."""
+
+    time_ns: Nanos
+    account: AccountId
+    wrapper: AssetId
+    amount: Amount
+
+
+@command(69)
+class FinishUnwrap(Message):
+    """Pay out a redemption of a wrapper whose delay is over."""
+
+    time_ns: Nanos
+    request: int
+
+
+@command(70)
+class AccrueWrapper(Message):
+    """Add the staking rewards since the last time to a wrapper's vault and rate."""
+
+    time_ns: Nanos
+    wrapper: AssetId
+
+
+@command(71)
+class FundVault(Message):
+    """Initial state: the underlying of all units of a wrapper that exist comes into its vault."""
+
+    time_ns: Nanos
+    wrapper: AssetId
+
+
+@command(72)
+class AppointIssuer(Message):
+    """Initial state: the wallet that holds the liquid backing of a synthetic dollar."""
+
+    time_ns: Nanos
+    wallet: AccountId
+    issuer: int
+
+
+@command(73)
+class SetWhitelisted(Message):
+    """Allow (1) or forbid (0) a wallet to mint and redeem at an issuer."""
+
+    time_ns: Nanos
+    wallet: AccountId
+    issuer: int
+    allowed: int
+
+
+@command(74)
+class SwitchIssuer(Message):
+    """Open (1) or close (0) minting and redemption at an issuer."""
+
+    time_ns: Nanos
+    issuer: int
+    minting: int
+    redeeming: int

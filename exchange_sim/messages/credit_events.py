@@ -77,3 +77,85 @@ class LoanClosed(Message):
     returned: Amount
     surplus: Amount
     shortfall: Amount
+
+
+@event(75)
+class Wrapped(Message):
+    """``underlying`` went into a wrapper's vault for ``amount`` new units of it."""
+
+    account: AccountId
+    wrapper: AssetId
+    underlying: Amount
+    amount: Amount
+    rate_ppb: int
+
+
+@event(76)
+class UnwrapStarted(Message):
+    """``amount`` units of a wrapper are gone; ``underlying`` is owed for them."""
+
+    request: int
+    account: AccountId
+    wrapper: AssetId
+    amount: Amount
+    underlying: Amount
+    rate_ppb: int
+
+
+@event(77)
+class UnwrapFinished(Message):
+    """The underlying of an earlier redemption was paid out."""
+
+    request: int
+    account: AccountId
+    wrapper: AssetId
+    underlying: Amount
+
+
+@event(78)
+class WrapperRateChanged(Message):
+    """``reward`` was added to a wrapper's vault: each unit is now redeemed at ``rate_ppb``."""
+
+    wrapper: AssetId
+    rate_ppb: int
+    reward: Amount
+
+
+@event(80)
+class SyntheticMinted(Message):
+    """An issuer took ``paid`` units of backing and made ``amount`` units of its dollar."""
+
+    issuer: int
+    wallet: AccountId
+    paid: Amount
+    amount: Amount
+    supply: Amount
+
+
+@event(81)
+class SyntheticRedeemed(Message):
+    """An issuer destroyed ``amount`` units of its dollar and paid ``paid`` units of backing."""
+
+    issuer: int
+    wallet: AccountId
+    amount: Amount
+    paid: Amount
+    buffer: Amount
+
+
+@event(82)
+class IssuerSwitched(Message):
+    """Minting and redemption at an issuer are open (1) or closed (0)."""
+
+    issuer: int
+    minting: int
+    redeeming: int
+
+
+@event(83)
+class WhitelistChanged(Message):
+    """A wallet may (1) or may not (0) mint and redeem at an issuer."""
+
+    issuer: int
+    wallet: AccountId
+    allowed: int

@@ -94,6 +94,15 @@ class RejectReason(IntEnum):
     NOT_AT_START = 524
     BAD_ACTION = 525
 
+    UNKNOWN_ISSUER = 701
+    NOT_WHITELISTED = 702
+    MINT_LIMIT = 703
+    REDEEM_LIMIT = 704
+    BUFFER_EMPTY = 705
+    ISSUER_CLOSED = 706
+    NOT_WRAPPABLE = 711
+    UNKNOWN_UNWRAP = 712
+
     TRANSFER_SUSPENDED = 801
     TRANSFER_LIMIT = 802
     UNKNOWN_TRANSFER = 803
@@ -154,6 +163,11 @@ class PostingKind(IntEnum):
     LOAN_PRINCIPAL = 61
     LOAN_CHARGES = 62
     LOAN_SURPLUS = 63
+    WRAP = 64
+    UNWRAP = 65
+    ISSUER_MINT = 66
+    ISSUER_REDEEM = 67
+    ISSUER_YIELD = 68
 
 
 class MarginBand(IntEnum):
@@ -240,6 +254,11 @@ class ActionKind(IntEnum):
     """
 
     SEND = 1
+
+    TO_VENUE = 60
+    ISSUER_MINT = 61
+    ISSUER_REDEEM = 62
+    ISSUER_YIELD = 63
 
 
 class LoanChange(IntEnum):

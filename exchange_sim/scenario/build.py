@@ -157,7 +157,7 @@ def _assemble(
     )
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
-    run.borrowers.reactions.update(accounts.reactions)
+    run.credit.borrowers.reactions.update(accounts.reactions)
     for participant in scenario.participants:
         _add(run, participant, classes[participant.name], accounts)
     schedule(run, scenario)

@@ -81,6 +81,10 @@ class AccountView(MoneyView):
             35: self._adl,
             37: self._taken_over,
             60: self._wallet_opened,
+            100: self._transaction,
+            101: self._transaction,
+            102: self._transaction,
+            103: self._transaction,
             MARGIN_SNAPSHOT: self._margin,
         }
         self.pledged = LoanBook(account, venue, asset_names, asset_scales, self.numeraire_scale)

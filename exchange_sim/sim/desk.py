@@ -17,7 +17,7 @@ import attrs
 
 from exchange_sim.errors import UsageError
 from exchange_sim.limits import INT64_MAX, OUTBOX_MESSAGES_MAX
-from exchange_sim.marketdata.market import Market, Number, floor_grid
+from exchange_sim.marketdata.market import Market
 from exchange_sim.messages.reasons import NoteKind, RejectReason
 from exchange_sim.model.enums import BUY, GTC, LIMIT
 from exchange_sim.sim.exchange import Exchange
@@ -41,6 +41,9 @@ class Names:
     asset_scales: tuple[int, ...]
     numeraires: tuple[int, ...] = ()
     loan_products: tuple[str, ...] = ()
+    issuers: tuple[tuple[str, int, int], ...] = ()
+    underlying: dict[int, int] = attrs.field(factory=dict)
+    chain: int = -1
     by_symbol: dict[str, Market] = attrs.field(init=False)
     asset_ids: dict[str, int] = attrs.field(init=False)
 
@@ -58,20 +61,20 @@ class Names:
             return symbol
         found = self.by_symbol.get(symbol) if _is_text(symbol) else None
         if found is None:
-            raise _unknown("market", symbol, list(self.by_symbol))
+            raise unknown("market", symbol, list(self.by_symbol))
         return found
 
     def asset(self, name: str) -> int:
         """The id of an asset.  Raises ``UsageError`` or ``TypeError``."""
         found = self.asset_ids.get(name) if _is_text(name) else None
         if found is None:
-            raise _unknown("asset", name, list(self.asset_ids))
+            raise unknown("asset", name, list(self.asset_ids))
         return found
 
     def venue(self, name: str) -> int:
         """The id of a venue.  Raises ``UsageError`` or ``TypeError``."""
         if not _is_text(name) or name not in self.venues:
-            raise _unknown("venue", name, list(self.venues))
+            raise unknown("venue", name, list(self.venues))
         return self.venues.index(name)
 
 
@@ -80,7 +83,8 @@ def _is_text(name: object) -> bool:
     return isinstance(name, str)
 
 
-def _unknown(what: str, name: object, known: list[str]) -> Exception:
+def unknown(what: str, name: object, known: list[str]) -> Exception:
+    """The error for a name that nothing has, with the nearest one that exists."""
     if not isinstance(name, str):
         return TypeError(f"expected the name of a {what}, got {type(name).__name__} {name!r}")
     near = get_close_matches(name, known, 1)
@@ -130,7 +134,7 @@ class Desk:
             raise UsageError(f"{self._name} has no account on {venue_name!r}")
         found = self._named.get((venue_name, account))
         if found is None:
-            raise _unknown("account", account, [a for v, a in self._named if v == venue_name])
+            raise unknown("account", account, [a for v, a in self._named if v == venue_name])
         return found
 
     def session_named(self, venue: str | None, account: str | None) -> Session:
@@ -287,87 +291,7 @@ class Desk:
                 self.note(NoteKind.STRATEGY_FAULT, reason, count)
             self.exchange.apply((41, now, account, 0, -1, -1, reason, count))
 
-    # account requests
-
-    def _request(self, session: Session, kind: int, *fields: int) -> bool:
-        if not all(-INT64_MAX <= field <= INT64_MAX for field in fields):
-            return False
-        if not self._may_send(session):
-            return False
-        session.send(kind, (session.account, *fields))
-        return True
-
-    def units(self, asset: str, qty: Number) -> int:
-        """See ``Context.units``."""
-        return self._units(self.names.asset(asset), qty)
-
-    def asset_id(self, asset: str) -> int:
-        """See ``Context.asset_id``."""
-        return self.names.asset(asset)
-
-    def numeraire(self, venue: str | None, account: str | int | None) -> str:
-        """See ``Context.numeraire``."""
-        session = self._session_of(venue, account)
-        return self.names.assets[self.names.numeraires[session.server.venue]]
-
-    def loan_product(self, product: str) -> int:
-        """See ``Context.loan_product``."""
-        known = self.names.loan_products
-        if product not in known:
-            raise _unknown("loan product", product, list(known))
-        return known.index(product)
-
-    def request(
-        self, kind: int, fields: tuple[int, ...], venue: str | None, account: str | int | None
-    ) -> bool:
-        """See ``Context.request``."""
-        return self._request(self._session_of(venue, account), kind, *fields)
-
-    def _session_of(self, venue: str | None, account: str | int | None) -> Session:
-        if isinstance(account, int):
-            return self._by_account[account]
-        return self.session_named(venue, account)
-
-    def _units(self, asset: int, qty: Number) -> int:
-        """Smallest units of a quantity, rounded down; 0 for what is no positive number."""
-        try:
-            return max(0, floor_grid(qty, 1, self.names.asset_scales[asset]))
-        except (ValueError, OverflowError):
-            return 0
-
-    def borrow(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool:
-        """See ``Strategy.borrow``."""
-        session, asset_id = self.session_named(venue, account), self.names.asset(asset)
-        amount = self._units(asset_id, qty)
-        return amount > 0 and self._request(session, 23, asset_id, amount)
-
-    def repay(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool:
-        """See ``Strategy.repay``."""
-        session, asset_id = self.session_named(venue, account), self.names.asset(asset)
-        amount = self._units(asset_id, qty)
-        return amount > 0 and self._request(session, 24, asset_id, amount)
-
-    def transfer(
-        self,
-        asset: str,
-        qty: Number,
-        from_venue: str,
-        to_venue: str,
-        from_account: str | None,
-        to_account: str | None,
-    ) -> bool:
-        """See ``Strategy.transfer``."""
-        asset_id = self.names.asset(asset)
-        source = self.session_named(from_venue, from_account)
-        target = self.session_named(to_venue, to_account)
-        amount = self._units(asset_id, qty)
-        return amount > 0 and self._request(source, 26, target.account, asset_id, amount)
-
-    def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None) -> bool:
-        """See ``Strategy.set_leverage``."""
-        market = self.names.market(symbol)
-        session = self.session_at(market.venue_id, account)
-        return self._request(session, 29, market.id, operator.index(leverage))
+    # requests and remarks
 
     def note(
         self, kind: int, a: int, b: int, venue: str | None = None, account: str | None = None

@@ -15,6 +15,7 @@ from exchange_sim.messages.reasons import (
     RejectReason,
 )
 from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.strategy.loan_types import TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
     FundingNotice,
@@ -29,6 +30,7 @@ Event = tuple[int, ...]
 Notice = tuple[str, Any]
 """A callback's name and its argument; a position is named by its market only."""
 
+_TRANSACTION: Final = {100: "waiting", 101: "executed", 102: "failed", 103: "dropped"}
 _FUNDING: Final = int(PostingKind.FUNDING)
 
 
@@ -78,6 +80,7 @@ class MoneyView:
         self.asset_scales = asset_scales
         self.numeraire_scale = asset_scales[numeraire]
         self.balances = [0] * len(asset_names)
+        self.gas_scale = 1
         self.loans = [0] * len(asset_names)
         self.holdings: dict[int, Holding] = {}
         self.wallets: dict[int, list[int]] = {}
@@ -126,6 +129,21 @@ class MoneyView:
         name = self.asset_names[asset]
         notice = TransferNotice(event[1], self.account, time_ns, name, value, finished)
         return [("on_transfer", notice)]
+
+    def _transaction(self, time_ns: int, event: Event) -> list[Notice]:
+        """An own transaction: it waits, is in a block, or has left the mempool."""
+        kind, number = event[0], event[3]
+        fee, output, reason = 0, 0, None
+        if kind == 101:
+            fee, output = event[6], event[7]
+        elif kind == 102:
+            fee, reason = event[6], RejectReason(event[8])
+        elif kind == 103:
+            reason = RejectReason(event[4])
+        notice = TransactionNotice(
+            number, self.account, _TRANSACTION[kind], time_ns, fee / self.gas_scale, output, reason
+        )
+        return [("on_transaction", notice)]
 
     def _transfer_started(self, time_ns: int, event: Event) -> list[Notice]:
         return self._transfer(time_ns, event, 4, finished=False) if event[2] == self.account else []

@@ -48,6 +48,9 @@ def names_of(config: WorldConfig) -> Names:
         tuple(asset.scale for asset in assets),
         tuple(venue.numeraire for venue in config.venues),
         tuple(product.name for product in config.loans),
+        tuple((issuer.name, issuer.asset, issuer.backing) for issuer in config.issuers),
+        {s.asset: config.assets[s.asset].redemption_asset for s in config.wrappers},
+        -1 if config.chain is None else config.chain.venue,
     )
 
 

@@ -16,6 +16,7 @@ from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
 from exchange_sim.sim.chain import ChainClock, Traffic
 from exchange_sim.sim.connections import RELIABLE, Connection, Connections
+from exchange_sim.sim.credit import CreditClocks
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.host import (
     POLICIES,
@@ -25,7 +26,6 @@ from exchange_sim.sim.host import (
     rare_collections,
 )
 from exchange_sim.sim.kernel import SYSTEM, Kernel
-from exchange_sim.sim.lenders import Borrowers, LenderClock
 from exchange_sim.sim.links import Latency, Link
 from exchange_sim.sim.naming import names_of
 from exchange_sim.sim.outages import Outage, Outages
@@ -140,12 +140,8 @@ class Run:
         )
         venue_of = self.exchange.account_venue
         Transfers(self.kernel, self.exchange, self.timings, venue_of.__getitem__)
-        self.lender_clocks = [
-            LenderClock(world, self.kernel, self.servers[venue])
-            for venue in dict.fromkeys(product.venue for product in config.loans)
-        ]
         stream = self.streams.stream("loans/borrowers")
-        self.borrowers = Borrowers(self.kernel, self.exchange, self.servers, stream)
+        self.credit = CreditClocks(world, config, self.kernel, self.exchange, self.servers, stream)
         self.chain_clock = self._blocks(world.chain, traffic or Traffic())
         self.sampler = BookSampler(self.kernel, books, book_sink, self.feed) if book_sink else None
         self.interrupted = False
@@ -279,6 +275,8 @@ class Run:
         view = AccountView(
             account, venue_name, names.markets, names.assets, names.asset_scales, numeraire
         )
+        if self.world.chain is not None:
+            view.gas_scale = self.world.chain.gas_scale
         return Session(
             agent,
             self.kernel,
@@ -314,8 +312,7 @@ class Run:
             timers.start()
         if self.chain_clock is not None:
             self.chain_clock.start()
-        for clock in self.lender_clocks:
-            clock.start()
+        self.credit.start()
         if self.sampler is not None:
             self.sampler.start()
         self._publish(None)

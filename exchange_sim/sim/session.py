@@ -40,6 +40,7 @@ CALLBACK_KINDS: Final[dict[str, tuple[int, ...]]] = {
     "on_funding": (10,),
     "on_transfer": (13, 14),
     "on_loan": (70, 71, 72, 74),
+    "on_transaction": (100, 101, 102, 103),
     "on_refusal": (15,),
 }
 """Event kinds that a callback must be woken for."""

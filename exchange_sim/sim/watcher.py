@@ -14,7 +14,8 @@ from exchange_sim.marketdata.bars import BarMaker
 from exchange_sim.marketdata.feed import BookListener, Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
-from exchange_sim.sim.desk import Desk, Names
+from exchange_sim.sim.account_desk import AccountDesk
+from exchange_sim.sim.desk import Names
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import WAKE, Kernel
 from exchange_sim.sim.links import Link
@@ -76,7 +77,7 @@ class ConflatedBook:
             self.push(view)
 
 
-class Watcher(Desk):
+class Watcher(AccountDesk):
     """The reading half of an agent."""
 
     def __init__(

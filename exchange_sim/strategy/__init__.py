@@ -45,6 +45,7 @@ from exchange_sim.strategy.api import (
     Strategy,
     TimeInForce,
     Trade,
+    TransactionNotice,
     TransferNotice,
 )
 
@@ -88,6 +89,7 @@ __all__ = [
     "Stream",
     "TimeInForce",
     "Trade",
+    "TransactionNotice",
     "TransferNotice",
     "WithdrawalCause",
 ]

@@ -57,10 +57,10 @@ from exchange_sim.model.enums import (
     StpMode,
     TimeInForce,
 )
+from exchange_sim.strategy.chain_requests import ChainRequests
 from exchange_sim.strategy.context import Context, SymbolLike
 from exchange_sim.strategy.edge import Duration, duration_ns, edge_ticks, grid, member
-from exchange_sim.strategy.loan_types import LoanView
-from exchange_sim.strategy.requests import AccountRequests
+from exchange_sim.strategy.loan_types import LoanView, TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
     Fill,
@@ -95,13 +95,14 @@ __all__ = [
     "Strategy",
     "TimeInForce",
     "Trade",
+    "TransactionNotice",
     "TransferNotice",
 ]
 
 _FAST_PATH = ("submit", "modify", "cancel", "book", "position_lots")
 
 
-class Strategy(AccountRequests):
+class Strategy(ChainRequests):
     """Base of all strategies: override callbacks, call helpers.
 
     ``params`` is an instance of the class's own ``Params``.  The host calls ``attach`` before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exchange_sim.marketdata.bars import Bar
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
-from exchange_sim.strategy.loan_types import LoanView
+from exchange_sim.strategy.loan_types import LoanView, TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
     Fill,
@@ -59,6 +59,9 @@ class Callbacks:
 
     def on_loan(self, loan: LoanView) -> None:
         """A loan against pledged coins changed, was called, or ended (``loan.happened``)."""
+
+    def on_transaction(self, transaction: TransactionNotice) -> None:
+        """An own transaction on the chain waits, was executed, failed or was dropped."""
 
     def on_transfer(self, transfer: TransferNotice) -> None:
         """An own transfer started or arrived."""

@@ -154,6 +154,22 @@ class Context(Protocol):
     ) -> bool:
         """Send a command about an own account: ``(kind, account, *fields)``."""
 
+    def underlying_units(self, wrapper: str, qty: Number) -> int:
+        """Smallest units of what a wrapper stands for."""
+
+    def issuer(self, issuer: str) -> tuple[int, str, str]:
+        """Id, dollar and backing of an issuer."""
+
+    def transact(
+        self,
+        actions: tuple[tuple[int, ...], ...],
+        tip_wei: int,
+        max_fee_wei: int,
+        venue: str | None,
+        account: str | None,
+    ) -> int:
+        """See ``Strategy.transact``."""
+
     def pledged_loans(self, venue: str | None, account: str | None) -> list[LoanView]:
         """See ``Strategy.pledged_loans``."""
 

@@ -248,6 +248,27 @@ class FakeContext:
         self.requests.append((kind, *fields))
         return True
 
+    def underlying_units(self, wrapper: str, qty: Number) -> int:
+        """Millionths, as of every asset."""
+        return self.units(wrapper, qty)
+
+    def issuer(self, issuer: str) -> tuple[int, str, str]:
+        """A bench has one issuer: of the first base asset, backed by the first quote asset."""
+        first = next(iter(self._markets.values()))
+        return 0, first.base, first.quote
+
+    def transact(
+        self,
+        actions: tuple[tuple[int, ...], ...],
+        tip_wei: int,
+        max_fee_wei: int,
+        venue: str | None,
+        account: str | None,
+    ) -> int:
+        """Record a transaction."""
+        self.requests.append(("transact", *actions))
+        return len(self.requests)
+
     def pledged_loans(self, venue: str | None, account: str | None) -> list[LoanView]:
         """The loans that were set."""
         return list(self.credit)

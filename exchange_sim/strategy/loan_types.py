@@ -1,8 +1,10 @@
-"""A loan against pledged coins, as its borrower knows it."""
+"""Loans against pledged coins and transactions, as their owners know them."""
 
 from __future__ import annotations
 
 import attrs
+
+from exchange_sim.messages.reasons import RejectReason
 
 
 @attrs.frozen
@@ -36,3 +38,20 @@ class LoanView:
     def called(self) -> bool:
         """Whether the lender wants an answer."""
         return self.happened in {"call", "liquidation"}
+
+
+@attrs.frozen
+class TransactionNotice:
+    """An own transaction waits, was executed, failed or was dropped (``status``).
+
+    ``number`` is what ``transact`` returned, ``output`` what its last action gave in smallest units
+    of whatever that was, ``gas_fee`` what was paid for gas in the gas asset.
+    """
+
+    number: int
+    wallet: int
+    status: str
+    time_ns: int
+    gas_fee: float = 0.0
+    output: int = 0
+    reason: RejectReason | None = None

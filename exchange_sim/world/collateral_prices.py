@@ -25,6 +25,7 @@ from exchange_sim.risk.profile import (
     IndexRule,
 )
 from exchange_sim.units import PPM
+from exchange_sim.world.vaults import redemption_value
 
 if TYPE_CHECKING:
     from exchange_sim.world.config import AssetSpec
@@ -83,7 +84,7 @@ def price_assets(w: World, venue: VenueState, emit: bool = True) -> None:
         if item.rule.kind not in {REDEMPTION, WEIGHTED}:
             continue
         asset, spec = item.spec.asset.id, item.spec
-        redeemed = prices[spec.redemption_asset] * spec.redemption_ppm // PPM
+        redeemed = redemption_value(w, asset, prices[spec.redemption_asset])
         if item.rule.kind == WEIGHTED and item.books:
             floor = redeemed * item.rule.floor_ppm // PPM
             redeemed = blended_index(prices[asset], redeemed, item.rule.weight_ppm, floor)

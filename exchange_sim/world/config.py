@@ -74,7 +74,9 @@ class VenueSpec:
     """A venue and its risk rules.  ``collateral`` maps asset id to its haircut table.
 
     ``insurance`` is the opening balance of the insurance fund in numeraire units; ``margin_pool``
-    the opening cash that can be lent, by asset.  ``own_book_collateral`` False values redeemable
+    the opening cash that can be lent, by asset.  ``transfer_max`` bounds one
+    transfer to another venue, ``transfer_hourly`` what leaves in a clock hour (the hot wallet), by
+    asset.  ``own_book_collateral`` False values redeemable
     assets at what they are redeemed for instead of their own book.  ``liquidation_fee_ppm`` is
     charged on liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units)
     times the maximum leverage is the notional behind the impact prices of the premium index.
@@ -101,6 +103,8 @@ class VenueSpec:
     collateral_sale: bool = True
     adl: bool = True
     transfer_fee: dict[int, int] = attrs.field(factory=dict)
+    transfer_max: dict[int, int] = attrs.field(factory=dict)
+    transfer_hourly: dict[int, int] = attrs.field(factory=dict)
     impact_margin: int = 200_000_000
     adl_rule: str = "production_queue"
     profile: Profile = BINANCE
@@ -134,6 +138,38 @@ class LoanProductSpec:
 
 
 @attrs.frozen
+class WrapperSpec:
+    """A token that stands for a staked asset (its ``redemption_asset``).
+
+    It can be wrapped and unwrapped at ``venues``; redeeming takes ``delay_ns``.  Rewards raise the
+    rate by ``reward_ppb_per_hour``.
+    """
+
+    asset: int
+    venues: tuple[int, ...] = ()
+    delay_ns: int = 0
+    reward_ppb_per_hour: int = 0
+
+
+@attrs.frozen
+class IssuerSpec:
+    """The issuer of a synthetic dollar on the chain, redeemed at par into ``backing``.
+
+    ``mint_limit`` and ``redeem_limit`` bound a block, in units of the dollar (0: no limit);
+    ``fee_ppm`` is kept of a redemption.
+    """
+
+    id: int
+    name: str
+    asset: int
+    backing: int
+    mint_limit: int = 0
+    redeem_limit: int = 0
+    fee_ppm: int = 0
+    redeeming: bool = True
+
+
+@attrs.frozen
 class WorldConfig:
     """Everything that exists when a world starts.  Ids are positions in these tuples.
 
@@ -146,3 +182,5 @@ class WorldConfig:
     instruments: tuple[InstrumentSpec, ...]
     chain: ChainSpec | None = None
     loans: tuple[LoanProductSpec, ...] = ()
+    wrappers: tuple[WrapperSpec, ...] = ()
+    issuers: tuple[IssuerSpec, ...] = ()

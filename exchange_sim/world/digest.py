@@ -64,6 +64,10 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
     yield "transfers", sorted(w.transfers.items())
     if w.chain is not None:
         yield from w.chain.parts()
+    if w.wrappers or w.issuers:
+        yield "unwraps", w.next_unwrap, sorted(w.unwraps.items())
+        yield "wrappers", [w.wrappers[asset].numbers() for asset in sorted(w.wrappers)]
+        yield "issuers", [issuer.numbers() for issuer in w.issuers]
     if w.lenders:
         yield "loans", w.next_loan, [w.loans[i].numbers() for i in sorted(w.loans)]
         for lender in w.lenders:
@@ -88,7 +92,12 @@ def _venue(venue: VenueState) -> Iterator[tuple[object, ...]]:
         premium = venue.premiums[instrument]
         yield "premium", instrument, premium.count, premium.weighted
         yield "basis", instrument, venue.basis[instrument].state()
-    yield "switches", venue.transfers_enabled
+    yield (
+        "switches",
+        venue.transfers_enabled,
+        venue.outflow.hour,
+        sorted(venue.outflow.amounts.items()),
+    )
     yield "ladder", sorted(venue.partial_ns.items()), venue.rounds, list(venue.adl_running)
     yield "fund", venue.fund_history.balance, venue.fund_history.state()
     for instrument in venue.perps:

@@ -22,6 +22,7 @@ from exchange_sim.world.settlement import hold_for
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
+TRANSIT: Final = 1
 CHEAP, SAMPLED, FULL = "cheap", "sampled", "full"
 LEVELS: Final = (CHEAP, SAMPLED, FULL)
 """Per command: what it touched; the same and now and then everything; always everything."""
@@ -294,6 +295,50 @@ def lenders_add_up(w: World) -> Iterator[Violation]:
         if lent != lender.lent or have != lender.funded - lent - lender.lost:
             want = f"{lender.funded} - {lent} - {lender.lost}"
             yield broken(w, "LOAN-1", want, have, lender.fund)
+
+
+@invariant("TRF-1", "What is under way lies in the transit account, to the unit.", "O(transfers)")
+def transit_adds_up(w: World) -> Iterator[Violation]:
+    """Venues and chain together."""
+    under_way = [0] * w.ledger.asset_count
+    for _, asset, amount in w.transfers.values():
+        under_way[asset] += amount
+    if under_way != w.ledger.posted[TRANSIT]:
+        yield broken(w, "TRF-1", under_way, w.ledger.posted[TRANSIT], TRANSIT)
+
+
+@invariant(
+    "ISS-1",
+    "Dollars minted and not redeemed are what the mint account lacks; blocks keep their limits.",
+    "O(issuers)",
+)
+def issuers_add_up(w: World) -> Iterator[Violation]:
+    """Per issuer, to the unit."""
+    for issuer in w.issuers:
+        spec, have = issuer.spec, list(w.ledger.posted[issuer.mint])
+        want = [0] * w.ledger.asset_count
+        want[spec.asset] = issuer.redeemed - issuer.minted
+        if want != have:
+            yield broken(w, "ISS-1", want, have, issuer.mint)
+        for used, limit in (
+            (issuer.used_mint, spec.mint_limit), (issuer.used_redeem, spec.redeem_limit),
+        ):  # fmt: skip
+            if limit and used > limit:
+                yield broken(w, "ISS-1", f"at most {limit} in a block", used, issuer.wallet)
+
+
+@invariant(
+    "ISS-2", "A wrapper's vault holds what came in less what was paid, and covers what is owed.",
+    "O(wrappers + redemptions)",
+)  # fmt: skip
+def vaults_add_up(w: World) -> Iterator[Violation]:
+    """Per wrapper, to the unit."""
+    for asset, wrapper in w.wrappers.items():
+        have = w.ledger.posted[wrapper.vault][wrapper.underlying]
+        owed = sum(units for _, of, units in w.unwraps.values() if of == asset)
+        if have != wrapper.taken - wrapper.paid or not wrapper.owed == owed <= have:
+            want = f"{wrapper.taken} - {wrapper.paid} >= {owed}"
+            yield broken(w, "ISS-2", want, (have, wrapper.owed), wrapper.vault)
 
 
 EXPENSIVE: Final = (levels, incremental, mirror_is_complete, reservations)

@@ -32,6 +32,7 @@ from exchange_sim.model.account import CASH
 from exchange_sim.risk.marks import median
 from exchange_sim.units import NANOS_PER_DAY, PPM
 from exchange_sim.world.accounts import touch
+from exchange_sim.world.vaults import redemption_value
 
 if TYPE_CHECKING:
     from exchange_sim.world.config import LoanProductSpec
@@ -90,9 +91,10 @@ def open_lenders(w: World) -> list[Lender]:
 def price_of(w: World, lender: Lender, asset: int) -> int:
     """Median collateral price at the sources, in millionths of a numeraire unit; 0: none."""
     prices = [w.venues[v].asset_prices[asset] for v in lender.spec.sources]
-    if lender.spec.redemption_value and (ppm := w.config.assets[asset].redemption_ppm):
+    if lender.spec.redemption_value and w.config.assets[asset].redemption_ppm:
         under = w.config.assets[asset].redemption_asset
-        prices = [w.venues[v].asset_prices[under] * ppm // PPM for v in lender.spec.sources]
+        below = [w.venues[v].asset_prices[under] for v in lender.spec.sources]
+        prices = [redemption_value(w, asset, price) for price in below]
     known = [price for price in prices if price]
     return median(known) if known else 0
 

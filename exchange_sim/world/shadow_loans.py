@@ -1,4 +1,4 @@
-"""A second bookkeeper for loans: what their events alone say, and what the prices alone say."""
+"""A second bookkeeper for loans, and the step rule of issuers and wrappers: what events say."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from exchange_sim.credit.desk import HEALTHY, LIQUIDATING
 from exchange_sim.credit.loans import loan_state
 from exchange_sim.messages.reasons import LoanNoticeKind
+from exchange_sim.units import PPM
+from exchange_sim.world.invariants import STEP, Violation, broken, invariant
 from exchange_sim.world.lenders import debt_of, price_of
+from exchange_sim.world.vaults import PPB
 
 if TYPE_CHECKING:
+    from exchange_sim.world.steps import Step
     from exchange_sim.world.world import World
 
 Event = tuple[int, ...]
@@ -81,3 +85,30 @@ def missed_levels(w: World, venue: int) -> Iterator[Problem]:
         state = loan_state(debt_of(w, lender, loan), value, lender.spec.terms[loan.asset])
         if state == "LIQUIDATION" or (state == "MARGIN_CALL" and loan.state == HEALTHY):
             yield "LOAN-3", state, f"loan {loan.id} in state {loan.state}", (loan.account,)
+
+
+@invariant(
+    "ISS-3", "Dollars are minted and redeemed at par, wrappers at their rate.", "O(events)", STEP
+)
+def exchanged_at_par(step: Step) -> Iterator[Violation]:
+    """Nobody gets more than par or rate, nor less by more than a unit and the fee."""
+    w = step.world
+    assets = w.config.assets
+    for event in step.events:
+        if event[0] in (80, 81):
+            issuer = w.issuers[event[1]].spec
+            dollars, paid = (event[4], event[3]) if event[0] == 80 else (event[3], event[4])
+            dollar, backing = assets[issuer.asset].asset.scale, assets[issuer.backing].asset.scale
+            worth = dollars * backing
+            given = paid * dollar
+            if event[0] == 80 and paid and not given - dollar < worth <= given:
+                yield broken(w, "ISS-3", "minted at par", event, event[2])
+            least = worth * (PPM - issuer.fee_ppm) // PPM - dollar
+            if event[0] == 81 and not least <= given <= worth:
+                yield broken(w, "ISS-3", "redeemed at par less the fee", event, event[2])
+        elif event[0] in (75, 76):
+            under, units, rate = event[-3:] if event[0] == 75 else (event[5], event[4], event[6])
+            exact = units * rate
+            good = exact <= under * PPB if event[0] == 75 else under * PPB <= exact
+            if not good or abs(exact - under * PPB) >= max(rate, PPB):
+                yield broken(w, "ISS-3", "exchanged at the rate", event)

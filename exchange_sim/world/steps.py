@@ -58,7 +58,9 @@ SAMPLE_EVERY: Final = 1000
 """Commands between two sweeps over the whole state at the level ``sampled``, at least; with more
 accounts than this, as many commands as accounts, so that the cost per command stays.
 """
-OWN_COMMANDS: Final = frozenset({1, 2, 3, 4, 22, 23, 24, 26, 29, 50, 51, 52, 60, 61, 62, 63})
+OWN_COMMANDS: Final = frozenset(
+    {1, 2, 3, 4, 22, 23, 24, 26, 29, 50, 51, 52, 60, 61, 62, 63, 67, 68}
+)
 """Commands by which an account acts for itself; the account is the first field."""
 LAST_ORDER_COMMAND: Final = 4
 UPDATE_MARKS: Final = 10

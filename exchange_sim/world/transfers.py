@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
-from exchange_sim.world.venue import known_venue
+from exchange_sim.world.chain.execution import Action, Execution, Revert
+from exchange_sim.world.venue import VenueState, known_venue
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -32,10 +33,15 @@ def start_transfer(w: World, c: Command) -> None:
     venue = w.venues[source.venue]
     if not venue.transfers_enabled and target.venue != source.venue:
         return refuse(w, c, R.TRANSFER_SUSPENDED)
-    fee = venue.spec.transfer_fee.get(asset, 0) if target.venue != source.venue else 0
+    abroad = target.venue != source.venue
+    if abroad and not _within_limits(w, venue, asset, amount):
+        return refuse(w, c, R.TRANSFER_LIMIT)
+    fee = venue.spec.transfer_fee.get(asset, 0) if abroad else 0
     reason = may_leave(w, source, asset, amount + fee)
     if reason:
         return refuse(w, c, reason)
+    if abroad:
+        venue.outflow.amounts[asset] = venue.outflow.of(asset, w.time_ns) + amount
     w.ledger.post(asset, source_id, TRANSIT, amount)
     w.out.append((10, asset, source_id, TRANSIT, amount, int(PostingKind.TRANSFER)))
     if fee:
@@ -47,6 +53,35 @@ def start_transfer(w: World, c: Command) -> None:
     w.out.append((13, transfer, source_id, target_id, asset, amount, fee))
     touch(w, source)
     return None
+
+
+def _within_limits(w: World, venue: VenueState, asset: int, amount: int) -> bool:
+    """Whether one transfer, and all of this hour, stay within what the venue's wallets can send."""
+    spec = venue.spec
+    if amount > spec.transfer_max.get(asset, amount):
+        return False
+    total = venue.outflow.of(asset, w.time_ns) + amount
+    return total <= spec.transfer_hourly.get(asset, total)
+
+
+def to_venue(x: Execution, action: Action) -> None:
+    """From a wallet to an account on a venue: ``(TO_VENUE, asset, amount, account)``.
+
+    It arrives after the chain's transfer delay: the blocks that a venue waits for.
+    """
+    _, asset, amount, target, *_ = action
+    w = x.w
+    amount = x.amount(amount, x.free(x.asset(asset)))
+    known = 0 <= target < len(w.accounts) and w.accounts[target].owner >= 0
+    if not known or w.accounts[target].venue == x.chain.venue:
+        raise Revert(R.UNKNOWN_ACCOUNT)
+    x.post(asset, x.wallet, TRANSIT, amount, PostingKind.TRANSFER)
+    # The number is used up even if a later action fails: numbers may have gaps.
+    transfer = w.next_transfer
+    w.next_transfer += 1
+    x.put(w.transfers, transfer, (target, asset, amount))
+    x.emit(13, transfer, x.wallet, target, asset, amount, 0)
+    x.output = amount
 
 
 def finish_transfer(w: World, c: Command) -> None:

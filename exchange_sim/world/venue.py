@@ -12,7 +12,7 @@ from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
 from exchange_sim.risk.mirror import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits, Mirror
 from exchange_sim.risk.profile import ORACLE_MEDIAN
-from exchange_sim.units import PPM
+from exchange_sim.units import NANOS_PER_HOUR, PPM
 from exchange_sim.world.collateral_prices import Pricing
 from exchange_sim.world.mark_rules import OracleState
 
@@ -21,6 +21,24 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 LIQUIDATION_BAND = int(MarginBand.LIQUIDATION)
+
+
+class Outflow:
+    """What has left a venue in a clock hour, by asset."""
+
+    __slots__ = ("amounts", "hour")
+
+    def __init__(self) -> None:
+        self.hour = -1
+        self.amounts: dict[int, int] = {}
+
+    def of(self, asset: int, now: int) -> int:
+        """What has left in the hour of ``now``; a new hour starts at zero."""
+        hour = now // NANOS_PER_HOUR
+        if hour != self.hour:
+            self.hour = hour
+            self.amounts.clear()
+        return self.amounts.get(asset, 0)
 
 
 class VenueState:
@@ -81,6 +99,7 @@ class VenueState:
         }
         self.budget: dict[int, int] = {}
         self.transfers_enabled = True
+        self.outflow = Outflow()
         self.mark_epoch = 0
         self.lent = [0] * len(config.assets)
         self.bad_debt_total = 0

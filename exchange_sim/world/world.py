@@ -26,6 +26,7 @@ from exchange_sim.world import (
     funding,
     hedge,
     isolated,
+    issuers,
     liquidation,
     loan_sales,
     loans,
@@ -35,11 +36,14 @@ from exchange_sim.world import (
     statuses,
     takeover,
     transfers,
+    wrappers,
 )
 from exchange_sim.world.chain import blocks
 from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
+from exchange_sim.world.issuers import open_issuers
 from exchange_sim.world.lenders import open_lenders
+from exchange_sim.world.vaults import open_wrappers
 from exchange_sim.world.venue import VenueState
 
 Command = tuple[int, ...]
@@ -80,6 +84,10 @@ class World:
         self.next_loan = 1
         self._open_system_accounts()
         self.lenders = open_lenders(self)
+        self.wrappers = open_wrappers(self)
+        self.unwraps: dict[int, tuple[int, int, int]] = {}
+        self.next_unwrap = 1
+        self.issuers = open_issuers(self)
         self.instruments: list[Instrument] = [spec.instrument for spec in config.instruments]
         self.specs = config.instruments
         self.brackets: list[BracketTable | None] = [spec.brackets for spec in config.instruments]
@@ -216,6 +224,14 @@ HANDLERS: dict[int, Handler] = {
     64: loan_sales.loan_tick,
     65: loans.fund_lender,
     66: loans.place_loan,
+    67: wrappers.wrap,
+    68: wrappers.unwrap,
+    69: wrappers.finish_unwrap,
+    70: wrappers.accrue,
+    71: wrappers.fund_vault,
+    72: issuers.appoint,
+    73: issuers.set_whitelisted,
+    74: issuers.switch,
     100: blocks.stage_action,
     101: blocks.submit_transaction,
     102: blocks.cancel_transaction,

@@ -75,7 +75,7 @@ def test_forced_sale_follows_the_lag_of_the_product():
 def test_a_called_borrower_answers_after_the_reaction_time(command, value):
     """About two minutes after the call, in each of three ways."""
     run, log, street, borrower = make()
-    run.borrowers.reactions[borrower] = Reaction(command, value, 2 * MINUTE, 5 * SECOND)
+    run.credit.borrowers.reactions[borrower] = Reaction(command, value, 2 * MINUTE, 5 * SECOND)
     fall(run, street, 800, 2)
     run.execute(START + 4 * MINUTE)
 
@@ -87,7 +87,7 @@ def test_a_called_borrower_answers_after_the_reaction_time(command, value):
 def test_nobody_answers_for_those_who_ignore():
     """A call without an answer changes nothing."""
     run, log, street, borrower = make()
-    run.borrowers.reactions[borrower] = Reaction(0, 0, 2 * MINUTE, 5 * SECOND)
+    run.credit.borrowers.reactions[borrower] = Reaction(0, 0, 2 * MINUTE, 5 * SECOND)
     fall(run, street, 800, 2)
     run.execute(START + 4 * MINUTE)
 
@@ -98,7 +98,7 @@ def test_nobody_answers_for_those_who_ignore():
 def test_an_answer_waits_for_a_venue_that_is_down():
     """The borrower tries again every minute."""
     run, log, street, borrower = make()
-    run.borrowers.reactions[borrower] = Reaction(61, 60_000, MINUTE, SECOND)
+    run.credit.borrowers.reactions[borrower] = Reaction(61, 60_000, MINUTE, SECOND)
     fall(run, street, 800, 2)
     run.add_outage(Outage("down", 0, START + 30 * SECOND, START + 150 * SECOND))
     run.execute(START + 5 * MINUTE)

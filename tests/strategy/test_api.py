@@ -160,6 +160,7 @@ def test_callback_names_are_the_public_contract():
     assert CALLBACK_NAMES == (
         "on_start", "on_book", "on_trade", "on_order_update", "on_fill", "on_position", "on_margin",
         "on_liquidation", "on_adl", "on_funding", "on_mark_price", "on_timer", "on_loan",
+        "on_transaction",
         "on_transfer",
         "on_refusal", "on_disconnect", "on_reconnect", "on_stop", "on_bar",
     )  # fmt: skip

@@ -35,6 +35,7 @@ from exchange_sim.world.steps import StepChecker
 from exchange_sim.world.world import HANDLERS
 from tests.world.soup import Soup, soup_config
 from tests.world.test_mode_rules import PLANTS as MODE_PLANTS
+from tests.world.test_planted_issuers import ISSUER_PLANTS
 from tests.world.test_planted_loans import LOAN_PLANTS
 
 Patch = pytest.MonkeyPatch
@@ -404,6 +405,7 @@ def test_every_rule_has_a_planted_bug():
     """No rule is trusted that was never seen to fail."""
     planted = {rule for rule, _, _ in PLANTS.values()}
     planted |= {rule for rule, _ in (*LOAN_PLANTS.values(), *MODE_PLANTS.values())}
+    planted |= {rule for rule, _ in ISSUER_PLANTS.values()}
     assert sorted(planted) == sorted(INVARIANTS)
 
 

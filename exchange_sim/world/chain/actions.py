@@ -13,6 +13,8 @@ import attrs
 
 from exchange_sim.messages.reasons import ActionKind, PostingKind, RejectReason
 from exchange_sim.world.chain.execution import Action, Execution, Revert
+from exchange_sim.world.issuers import mint, pass_on_yield, redeem
+from exchange_sim.world.transfers import to_venue
 
 BASE_GAS: Final = 21_000
 """Gas of a transaction before it does anything (Ethereum yellow paper, G_transaction)."""
@@ -48,6 +50,10 @@ def is_wallet(x: Execution, account: int) -> bool:
 
 ACTIONS: Final[dict[int, ActionSpec]] = {
     ActionKind.SEND: ActionSpec(44_000, send),
+    ActionKind.TO_VENUE: ActionSpec(44_000, to_venue),
+    ActionKind.ISSUER_MINT: ActionSpec(120_000, mint),
+    ActionKind.ISSUER_REDEEM: ActionSpec(120_000, redeem),
+    ActionKind.ISSUER_YIELD: ActionSpec(150_000, pass_on_yield),
 }
 """Every action by its kind.  Gas is that of typical mainnet calls, less ``BASE_GAS``."""
 
