@@ -6,6 +6,7 @@ from collections.abc import Container, Sequence
 
 import attrs
 
+from exchange_sim.risk.profile import Profile
 from exchange_sim.units import format_units
 
 
@@ -16,7 +17,8 @@ class Names:
     ``ticks`` are tick sizes as decimal text, by instrument; ``numeraires`` the asset id of each
     venue's numeraire; ``account_venues`` the venue id of each account (-1: none).  Sequences may
     grow while a run creates accounts.  ``shocks`` are named by the scenario, ``outages`` are the
-    kinds of outage that the shell knows.
+    kinds of outage that the shell knows, ``profiles`` the rules of the venues,
+    ``instrument_venues`` the venue id of each instrument.
     """
 
     assets: Sequence[str]
@@ -30,6 +32,8 @@ class Names:
     notable: Container[int] = frozenset()
     shocks: Sequence[str] = ()
     outages: Sequence[str] = ()
+    profiles: Sequence[Profile] = ()
+    instrument_venues: Sequence[int] = ()
 
     def account(self, account: int) -> str:
         """Name of an account; its number when nobody named it."""
@@ -68,6 +72,15 @@ class Names:
     def numeraire(self, venue: int) -> int:
         """Asset id of a venue's numeraire, -1 for an unknown venue."""
         return self.numeraires[venue] if 0 <= venue < len(self.numeraires) else -1
+
+    def profile_of(self, venue: int) -> Profile | None:
+        """Rules of a venue, None when they are not known."""
+        return self.profiles[venue] if 0 <= venue < len(self.profiles) else None
+
+    def venue_of_instrument(self, instrument: int) -> int:
+        """Venue id of an instrument, -1 when it is not known."""
+        known = self.instrument_venues
+        return known[instrument] if 0 <= instrument < len(known) else -1
 
     def venue_of(self, account: int) -> int:
         """Venue id of an account, -1 when it has none."""

@@ -16,6 +16,7 @@ import structlog
 
 from exchange_sim.errors import StorageError
 from exchange_sim.eventlog.names import Names
+from exchange_sim.eventlog.rule_words import ending, steps_in_words
 from exchange_sim.eventlog.sentences import Line, minute_lines, narrate
 from exchange_sim.journal.storage import OpenFile, OsFile, RecordFile
 from exchange_sim.messages import events as e
@@ -30,6 +31,7 @@ NARRATED: Final = frozenset(
         e.LiquidationStarted,
         e.LiquidationStep,
         e.LiquidationEnded,
+        e.AdlRoundStarted,
         e.InsuranceChanged,
         e.AdlExecuted,
         e.BadDebtRecorded,
@@ -79,6 +81,7 @@ class Narrator:
         self._minute = -1
         self._counts: dict[tuple[int, int], list[int]] = {}
         self._values: dict[int, int] = {}
+        self._steps: dict[int, dict[int, int]] = {}
         self._repeats: dict[Event, int] = {}
         self._told: dict[int, bool] = {}
         self._exhausted: dict[int, bool] = {}
@@ -98,7 +101,7 @@ class Narrator:
     def observe(self, seq: int, time_ns: int, event: Event) -> None:
         """Take one event of ``kinds``; times must not go backwards.  Raises ``StorageError``."""
         self.advance(time_ns)
-        sold = self._values.get(event[1], 0)
+        sold, steps = self._values.get(event[1], 0), self._steps.get(event[1], {})
         small = self._counted(event)
         if small and not (self._everything and event[0] in _TOLD_WHEN_SMALL):
             return
@@ -108,6 +111,11 @@ class Narrator:
         if event[0] == e.LiquidationEnded.type_id:
             asset = self._names.numeraire(self._names.venue_of(event[1]))
             line.fields["value"] = self._names.amount(asset, sold)
+            profile = self._names.profile_of(self._names.venue_of(event[1]))
+            if steps:
+                line.fields["steps"] = steps_in_words(steps)
+            if profile is not None:
+                line.fields["rule"] = ending(profile, event[2], steps)
         self._tell(time_ns, line, seq, small=small)
 
     def advance(self, time_ns: int) -> None:
@@ -140,8 +148,10 @@ class Narrator:
         """Whether an event is too small or too frequent for a line of its own; then count it."""
         kind = event[0]
         if kind == e.LiquidationStep.type_id:
-            _, account, _, _, _, value = event
+            _, account, action, _, _, value = event
             self._values[account] = self._values.get(account, 0) + value
+            steps = self._steps.setdefault(account, {})
+            steps[action] = steps.get(action, 0) + 1
             self._count(kind, self._names.venue_of(account), value)
         elif kind == e.LiquidationStarted.type_id:
             _, account, _, maintenance, *_ = event
@@ -155,6 +165,7 @@ class Narrator:
             account = event[1]
             venue = self._names.venue_of(account)
             value = self._values.pop(account, 0)
+            self._steps.pop(account, None)
             self._count(kind, venue, value)
             begun = self._told.pop(account, False)
             return not (begun or self._is_large(venue, value))

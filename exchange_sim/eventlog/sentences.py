@@ -9,6 +9,7 @@ from typing import Any, Final
 import attrs
 
 from exchange_sim.eventlog.names import Names
+from exchange_sim.eventlog.rule_words import adl_rule
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import (
     LiquidationOutcome,
@@ -72,6 +73,9 @@ def minute_lines(
     for (kind, key), (count, total) in sorted(counts.items()):
         if kind == e.AdlExecuted.type_id:
             fields = {"instrument": names.instrument(key), "count": count, "lots": total}
+            profile = names.profile_of(names.venue_of_instrument(key))
+            if profile is not None:
+                fields["rule"] = adl_rule(profile)
             yield Line("auto-deleveraging of this minute", fields, notable=True)
         elif kind == e.BadDebtRecorded.type_id:
             fields = {"venue": names.venue(key), "count": count}
@@ -153,6 +157,12 @@ def _liquidation_ended(event: Event, names: Names) -> Line:
     return Line("liquidation ended", fields, notable=outcome == LiquidationOutcome.BANKRUPT)
 
 
+def _adl_round(event: Event, names: Names) -> Line:
+    _, venue, number, accounts = event
+    fields = {"venue": names.venue(venue), "round": number, "accounts": accounts}
+    return Line("round of auto-deleveraging", fields)
+
+
 def _insurance(event: Event, names: Names) -> Line:
     _, venue, asset, change, balance = event
     fields = {"venue": names.venue(venue), "last_payout": names.amount(asset, -change)}
@@ -213,6 +223,7 @@ _SENTENCES: Final[dict[int, Callable[[Event, Names], Line]]] = {
     e.MarginBandChanged.type_id: _band,
     e.LiquidationStarted.type_id: _liquidation_started,
     e.LiquidationEnded.type_id: _liquidation_ended,
+    e.AdlRoundStarted.type_id: _adl_round,
     e.InsuranceChanged.type_id: _insurance,
     e.AdlExecuted.type_id: _adl,
     e.BadDebtRecorded.type_id: _bad_debt,

@@ -23,8 +23,8 @@ class HolderParams(Strategy.Params):
     ``leverage`` is chosen before the first order in a perpetual; 0 keeps the venue's default.
     """
 
-    symbol: str
-    qty: float
+    symbol: str = ""
+    qty: float = 0.0
     slices: int = attrs.field(default=10, validator=attrs.validators.ge(1))
     interval_s: float = attrs.field(default=2.0, validator=attrs.validators.gt(0.0))
     start_s: float = attrs.field(default=2.0, validator=attrs.validators.ge(0.0))

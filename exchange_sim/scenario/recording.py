@@ -165,6 +165,8 @@ class Recording:
             decimals=[spec.asset.decimals for spec in world.config.assets],
             venues=[venue.name for venue in world.config.venues],
             numeraires=[venue.numeraire for venue in world.config.venues],
+            profiles=[venue.profile for venue in world.config.venues],
+            instrument_venues=[inst.venue for inst in world.instruments],
             instruments=[inst.symbol for inst in world.instruments],
             ticks=[str(inst.tick_size) for inst in world.instruments],
             accounts=accounts.names,
