@@ -237,14 +237,15 @@ class BookHistory:
         )
 
     def mids(self) -> pa.Table:
-        """``time, mid, spread`` in quote, while both sides are there."""
+        """``seq, time_ns, time, mid, spread`` in quote, while both sides are there."""
         table = self.touches
         col = {name: table.column(name).to_numpy() for name in table.column_names}
         both = (col["bid"] > 0) & (col["ask"] > 0)
         bid = self.facts.prices(col["bid"][both], self.instrument)
         ask = self.facts.prices(col["ask"][both], self.instrument)
-        time = timestamps(col["time_ns"][both])
-        return pa.table({"time": time, "mid": (bid + ask) / 2, "spread": ask - bid})
+        seq, time_ns = col["seq"][both], col["time_ns"][both]
+        shown = {"seq": seq, "time_ns": time_ns, "time": timestamps(time_ns)}
+        return pa.table({**shown, "mid": (bid + ask) / 2, "spread": ask - bid})
 
 
 def history_of(run: RunData, instrument: int) -> BookHistory:

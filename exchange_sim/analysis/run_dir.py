@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from exchange_sim.analysis.book_history import BookHistory
     from exchange_sim.analysis.facts import Facts
     from exchange_sim.analysis.tear_sheet import TearSheet
+    from exchange_sim.world.config import WorldConfig
 
 __all__ = ["RunCorrupt", "RunData", "event_kind", "journal_of", "open_run"]
 
@@ -196,6 +197,19 @@ class RunData:
         except ValueError:
             message = f"{when!r} is neither a UTC time nor a duration such as 10m"
             raise UsageError(message) from None
+
+    @cached_property
+    def world_config(self) -> WorldConfig:
+        """What the world was made of, from the journal's header.
+
+        Raises ``JournalCorrupt`` when the header holds no usable scenario.
+        """
+        from exchange_sim.journal.reader import JournalReader
+        from exchange_sim.scenario.scenario import Scenario
+        from exchange_sim.scenario.world_config import world_config
+
+        with JournalReader(self.journal_path) as reader:
+            return world_config(Scenario.from_json(reader.header.scenario_text))
 
     @cached_property
     def facts(self) -> Facts:

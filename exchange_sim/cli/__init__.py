@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from exchange_sim.cli import check, read, run, score, tearsheet
+from exchange_sim.cli import check, explain, read, run, score, tearsheet
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
 
@@ -48,6 +48,7 @@ read.register(app)
 check.register(app)
 score.register(app)
 tearsheet.register(app)
+explain.register(app)
 
 
 def _show_version(value: bool) -> None:
