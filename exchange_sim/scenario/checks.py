@@ -145,7 +145,8 @@ def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
         if numeraire is not None and key in node.table:
             check_amount(parts, node.table[key], getattr(venue, key), numeraire.decimals)
     check_amounts(parts, node.table.get("margin_pool"), venue.margin_pool)
-    check_amounts(parts, node.table.get("transfer_fee"), venue.transfer_fee)
+    for key in ("transfer_fee", "transfer_max", "transfer_hourly"):
+        check_amounts(parts, node.table.get(key), getattr(venue, key))
     check_rules(parts, node, venue)
 
 

@@ -17,6 +17,16 @@ def check_lending(parts: Parts) -> None:
         _check_product(parts, node, item)
     for node, participant in parts.arrays.get("participants", []):
         _check_pledges(parts, node, participant)
+    for name, (node, _) in parts.tables.get("wrappers", {}).items():
+        asset = parts.get("assets", name)
+        if asset is not None and asset.redemption_value is None:
+            hint = f"give assets.{name} a redemption_asset and a redemption_value"
+            parts.reader.bad(node.key_mark, f"{name} is a wrapper, but redeemed into nothing", hint)
+    for node, issuer in parts.tables.get("issuers", {}).values():
+        asset = parts.get("assets", issuer.asset)
+        for key in ("mint_limit", "redeem_limit"):
+            if asset is not None and key in node.table:
+                check_amount(parts, node.table[key], getattr(issuer, key), asset.decimals)
 
 
 def _check_product(parts: Parts, node: Node, item: LoanProductDef) -> None:

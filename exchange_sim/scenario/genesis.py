@@ -41,11 +41,11 @@ from exchange_sim.participants.stale import StaleBook, draw_stale_bids
 from exchange_sim.rng import Streams
 from exchange_sim.scenario import genesis_loans
 from exchange_sim.scenario.expand_params import TagError, selected
+from exchange_sim.scenario.ids import Names
 from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
 from exchange_sim.scenario.tree import nearest
-from exchange_sim.scenario.world_config import Names
 from exchange_sim.sim.lenders import Reaction
 from exchange_sim.strategy.load import StrategyLoadError, build_table
 from exchange_sim.units import scale_exact
@@ -120,6 +120,8 @@ class Genesis:
         streams = Streams(self.scenario.seed)
         for population in self.scenario.populations:
             self._populate(population, streams)
+        genesis_loans.fund_vaults(self)
+        genesis_loans.appoint_issuers(self)
         if self.problems:
             problems = tuple(dict.fromkeys(self.problems))
             raise ScenarioError("the scenario cannot be built", problems)

@@ -107,3 +107,28 @@ def _check(g: Genesis, crowd: BorrowerCrowd) -> None:
         if choice.asset not in taken:
             hint = nearest(choice.asset, taken)
             raise ValueError(f"{crowd.product} takes no {choice.asset!r} as collateral; {hint}")
+
+
+def fund_vaults(g: Genesis) -> None:
+    """What backs the staked tokens that now exist."""
+    for asset in g.scenario.wrappers:
+        g.send(cc.FundVault, g.names.assets[asset])
+
+
+def appoint_issuers(g: Genesis) -> None:
+    """The wallets of issuers and of those who may mint and redeem."""
+    chain = g.world.config.chain
+    if chain is None:
+        return
+    venue = g.world.config.venues[chain.venue].name
+    for k, (name, item) in enumerate(g.scenario.issuers.items()):
+        for role, who in (("wallet", item.wallet), *(("members", m) for m in item.members)):
+            wallet = g.accounts.of.get((who, venue))
+            if wallet is None:
+                where, message = f"issuers.{name}.{role}", f"{who!r} has no wallet on {venue!r}"
+                hint = nearest(who, [n for n, v in g.accounts.of if v == venue])
+                g.problems.append(g.scenario.problem(where, message, hint))
+            elif role == "wallet":
+                g.send(cc.AppointIssuer, wallet, k)
+            else:
+                g.send(cc.SetWhitelisted, wallet, k, 1)

@@ -1,4 +1,4 @@
-"""Loan products of a scenario, and loans that exist when it starts."""
+"""Lenders, staking wrappers and issuers of a scenario, and loans that exist when it starts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import attrs
 from exchange_sim.scenario.kinds import (
     ASSET,
     MONEY,
+    NAME_TEXT,
     POSITIVE,
     RATIO,
     VENUE,
@@ -78,3 +79,31 @@ class PledgeDef:
     asset: str = entry(ASSET, doc="What is pledged, on top of its capital.")
     qty: Decimal = entry(POSITIVE, doc="How much of it.")
     principal: Decimal = entry(POSITIVE, doc="What is owed, in the venue's numeraire.")
+
+
+@attrs.frozen(kw_only=True)
+class WrapperDef:
+    """``[wrappers.ASSET]``: a staked token; its rate starts at the asset's redemption value."""
+
+    venues: tuple[str, ...] = entry(
+        Items(VENUE, single=True), default=(), doc="Where it is wrapped and redeemed."
+    )
+    delay_ns: int = entry(
+        Duration(), key="delay", default=0, unit="ns", doc="How long a redemption takes."
+    )
+    reward_yearly: Decimal = entry(RATIO, default=Decimal(0), doc="Growth of the rate, per year.")
+
+
+@attrs.frozen(kw_only=True)
+class IssuerDef:
+    """``[issuers.NAME]``: makes a dollar on the chain and redeems it at par."""
+
+    asset: str = entry(ASSET, doc="The dollar that it issues.")
+    backing: str = entry(ASSET, doc="What it takes and pays.")
+    wallet: str = entry(NAME_TEXT, doc="Participant whose wallet holds the liquid backing.")
+    members: tuple[str, ...] = entry(
+        Items(NAME_TEXT), default=(), doc="Participants who may mint and redeem."
+    )
+    mint_limit: Decimal = entry(MONEY, default=Decimal(0), doc="Most per block; 0: no limit.")
+    redeem_limit: Decimal = entry(MONEY, default=Decimal(0), doc="Most per block; 0: no limit.")
+    fee: Decimal = entry(RATIO, default=Decimal(0), doc="Share of a redemption that is kept.")

@@ -34,7 +34,7 @@ from exchange_sim.scenario.kinds import (
     Whole,
     entry,
 )
-from exchange_sim.scenario.lending import LoanProductDef
+from exchange_sim.scenario.lending import IssuerDef, LoanProductDef, WrapperDef
 from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
 from exchange_sim.scenario.rules import ProfileDef
@@ -218,6 +218,12 @@ class Tables:
     )
     loans: dict[str, LoanProductDef] = entry(
         Table(Of(LoanProductDef)), default={}, doc="Lenders against pledged coins."
+    )
+    wrappers: dict[str, WrapperDef] = entry(
+        Table(Of(WrapperDef), ASSET), default={}, doc="Staked tokens that are redeemed in time."
+    )
+    issuers: dict[str, IssuerDef] = entry(
+        Table(Of(IssuerDef)), default={}, doc="Issuers of synthetic dollars on the chain."
     )
     shocks: tuple[ShockDef, ...] = entry(Items(Of(ShockDef)), default=(), doc="News.")
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")

@@ -151,6 +151,12 @@ class VenueDef:
     transfer_fee: dict[str, Decimal] = entry(
         Table(MONEY, ASSET), default={}, doc="Fee of a transfer out, by asset."
     )
+    transfer_max: dict[str, Decimal] = entry(
+        Table(MONEY, ASSET), default={}, doc="Largest single transfer out, by asset."
+    )
+    transfer_hourly: dict[str, Decimal] = entry(
+        Table(MONEY, ASSET), default={}, doc="Most that leaves in a clock hour, by asset."
+    )
     max_orders: int = entry(
         Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
     )

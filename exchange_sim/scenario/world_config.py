@@ -3,52 +3,30 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from fractions import Fraction
 from typing import Final, cast
 
-from exchange_sim.credit.loans import LoanTerms
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
 from exchange_sim.risk.profile import CollateralPriceRule, Profile
-from exchange_sim.scenario.lending import LoanProductDef
+from exchange_sim.scenario.credit_config import issuers, loan_products, wrappers
+from exchange_sim.scenario.ids import PPB_PER_DAY_TO_HOUR, Names, ppm
 from exchange_sim.scenario.rules import make_rule, profile_of
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import AssetDef, BracketDef, InstrumentDef
 from exchange_sim.scenario.venues import VenueDef, figures
-from exchange_sim.units import PPM, scale_exact, to_units
+from exchange_sim.units import scale_exact
 from exchange_sim.world.config import (
     AssetSpec,
     FeeTier,
     InstrumentSpec,
-    LoanProductSpec,
     VenueSpec,
     WorldConfig,
 )
 
-PPB_PER_DAY_TO_HOUR: Final = 24
 PRICE_RULE: Final = CollateralPriceRule.NAME
-
-
-def ppm(ratio: Decimal) -> int:
-    """A ratio in parts per million, rounded down where it is finer."""
-    return int(ratio * PPM)
-
-
-class Names:
-    """Ids of everything that a scenario names: positions in the order of the names, from 0."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        self.assets = {name: k for k, name in enumerate(scenario.assets)}
-        self.venues = {name: k for k, name in enumerate(scenario.venues)}
-        self.instruments = {item.name: k for k, item in enumerate(scenario.instruments)}
-        self.decimals = {name: item.decimals for name, item in scenario.assets.items()}
-
-    def amount(self, asset: str, value: Decimal) -> int:
-        """A decimal amount in the asset's smallest units."""
-        return to_units(value, self.decimals[asset])
 
 
 def world_config(scenario: Scenario) -> WorldConfig:
@@ -59,39 +37,10 @@ def world_config(scenario: Scenario) -> WorldConfig:
         _instrument(scenario, names, assets, item, k) for k, item in enumerate(scenario.instruments)
     )
     venues = tuple(_venue(scenario, names, name, item) for name, item in scenario.venues.items())
-    loans = tuple(
-        _loan_product(scenario, names, item, name, k) for k, (name, item) in _products(scenario)
-    )
-    return WorldConfig(scenario.start_ns, assets, venues, instruments, loans=loans)
-
-
-def _products(scenario: Scenario) -> list[tuple[int, tuple[str, LoanProductDef]]]:
-    """Loan products by id; none when loans are switched off."""
-    return list(enumerate(scenario.loans.items())) if scenario.mechanisms.cefi_loans else []
-
-
-def _loan_product(
-    scenario: Scenario, names: Names, item: LoanProductDef, name: str, id: int
-) -> LoanProductSpec:
-    numeraire = scenario.venues[item.venue].numeraire
-    return LoanProductSpec(
-        id=id,
-        name=name,
-        venue=names.venues[item.venue],
-        terms={
-            names.assets[asset]: LoanTerms(
-                *(Fraction(ppm(x), PPM) for x in (row.initial, row.call, row.liquidation))
-            )
-            for asset, row in item.collateral.items()
-        },
-        sources=tuple(names.venues[venue] for venue in item.source or (item.venue,)),
-        interest_ppb_per_hour=int(item.interest_daily * 10**9 / PPB_PER_DAY_TO_HOUR),
-        fee_ppm=ppm(item.fee),
-        grace_ns=item.grace_ns,
-        lag_ns=item.lag_ns,
-        slice=names.amount(numeraire, item.slice),
-        redemption_value=item.redemption_price or not scenario.mechanisms.own_book_collateral_price,
-    )
+    return WorldConfig(
+        scenario.start_ns, assets, venues, instruments, loans=loan_products(scenario, names),
+        wrappers=wrappers(scenario, names), issuers=issuers(scenario, names),
+    )  # fmt: skip
 
 
 def _asset(names: Names, name: str, item: AssetDef) -> AssetSpec:
@@ -200,7 +149,9 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         own_book_collateral=switches.own_book_collateral_price,
         collateral_sale=switches.collateral_sale,
         adl=switches.adl,
-        transfer_fee={names.assets[a]: names.amount(a, v) for a, v in item.transfer_fee.items()},
+        transfer_fee=names.amounts(item.transfer_fee),
+        transfer_max=names.amounts(item.transfer_max),
+        transfer_hourly=names.amounts(item.transfer_hourly),
         impact_margin=names.amount(numeraire, margin),
         adl_rule=item.adl_rule,
         profile=profile,
