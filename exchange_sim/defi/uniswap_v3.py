@@ -21,7 +21,12 @@ PIPS: Final = 1_000_000
 
 def encode_sqrt(price: Fraction) -> int:
     """Square root of a price (token1 per token0) as Q64.96, rounded down."""
-    return isqrt((price.numerator << 192) // price.denominator)
+    return encode_ratio(price.numerator, price.denominator)
+
+
+def encode_ratio(numerator: int, denominator: int) -> int:
+    """Square root of the price ``numerator / denominator`` as Q64.96, rounded down."""
+    return isqrt((numerator << 192) // denominator)
 
 
 def next_from_input(sqrt_price: int, liquidity: int, amount: int, *, zero_for_one: bool) -> int:

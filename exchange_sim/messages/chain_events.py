@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from exchange_sim.ids import AccountId
-from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.ids import AccountId, AssetId
+from exchange_sim.messages.reasons import ActionKind, PoolCause, PoolSide, RejectReason
 from exchange_sim.messages.registry import Message, event
-from exchange_sim.units import Amount
+from exchange_sim.units import Amount, Nanos
 
 
 @event(100)
@@ -83,5 +83,180 @@ class ActionApplied(Message):
     """Opening state: a wallet did one thing before the first block."""
 
     wallet: AccountId
-    kind: int
+    kind: ActionKind
     output: Amount
+
+
+@event(106)
+class OracleUpdated(Message):
+    """A feed published ``price`` (10**-8 USD per whole asset), sampled at ``sampled_ns``."""
+
+    oracle: int
+    asset: AssetId
+    price: int
+    sampled_ns: Nanos
+
+
+@event(110)
+class PoolPositionChanged(Message):
+    """A wallet's deposit or debt in a reserve is now ``shares``; ``amount`` is what it paid or got.
+
+    Wallet -1 is the protocol's treasury.
+    """
+
+    pool: int
+    asset: AssetId
+    wallet: AccountId
+    side: PoolSide
+    shares: int
+    change: int
+    amount: Amount
+    cause: PoolCause
+
+
+@event(111)
+class ReserveUpdated(Message):
+    """State of a reserve after an operation; indices in 10**-18, rates per year."""
+
+    pool: int
+    asset: AssetId
+    supply_index: int
+    debt_index: int
+    supply_shares: int
+    treasury_shares: int
+    debt_shares: int
+    cash: Amount
+    deficit: Amount
+    borrow_rate_ppm: int
+    supply_rate_ppm: int
+
+
+@event(112)
+class PoolLiquidation(Message):
+    """A liquidator repaid ``repaid`` of a borrower's debt for ``seized`` of its collateral.
+
+    ``protocol_fee`` is the part of ``seized`` that the protocol kept.  Health factors in ppm.
+    """
+
+    pool: int
+    borrower: AccountId
+    liquidator: AccountId
+    debt_asset: AssetId
+    collateral_asset: AssetId
+    repaid: Amount
+    seized: Amount
+    protocol_fee: Amount
+    health_before_ppm: int
+    health_after_ppm: int
+
+
+@event(113)
+class DeficitRecorded(Message):
+    """Debt of a borrower without collateral was written off against the reserve."""
+
+    pool: int
+    asset: AssetId
+    borrower: AccountId
+    amount: Amount
+    deficit: Amount
+
+
+@event(114)
+class CategorySet(Message):
+    """A wallet chose an e-mode category of a pool (0: none)."""
+
+    pool: int
+    wallet: AccountId
+    category: int
+
+
+@event(115)
+class FlashLoaned(Message):
+    """An amount was borrowed and paid back with ``premium`` inside of one transaction."""
+
+    pool: int
+    asset: AssetId
+    wallet: AccountId
+    amount: Amount
+    premium: Amount
+
+
+@event(116)
+class MarketPositionChanged(Message):
+    """A wallet's shares (or units of collateral) in an isolated market are now ``shares``."""
+
+    market: int
+    wallet: AccountId
+    side: PoolSide
+    shares: int
+    change: int
+    amount: Amount
+    cause: PoolCause
+
+
+@event(117)
+class MarketUpdated(Message):
+    """State of an isolated market after an operation, in units of its loan asset."""
+
+    market: int
+    supply_assets: Amount
+    supply_shares: int
+    borrow_assets: Amount
+    borrow_shares: int
+    borrow_rate_ppm: int
+
+
+@event(118)
+class MarketLiquidation(Message):
+    """A position of an isolated market was liquidated; ``bad_debt`` fell on the lenders."""
+
+    market: int
+    borrower: AccountId
+    liquidator: AccountId
+    repaid: Amount
+    seized: Amount
+    bad_debt: Amount
+    health_before_ppm: int
+
+
+@event(120)
+class Swapped(Message):
+    """A wallet swapped in an AMM; ``fee`` is in units of the asset that it paid or got."""
+
+    amm: int
+    wallet: AccountId
+    asset_in: AssetId
+    amount_in: Amount
+    asset_out: AssetId
+    amount_out: Amount
+    fee: Amount
+
+
+@event(121)
+class LiquidityChanged(Message):
+    """A wallet's shares of an AMM are now ``shares`` of ``total``; the amounts are posted."""
+
+    amm: int
+    wallet: AccountId
+    shares: int
+    change: int
+    total: int
+
+
+@event(122)
+class RangeChanged(Message):
+    """A wallet's liquidity between two ticks of a concentrated AMM is now ``liquidity``.
+
+    ``fees0`` and ``fees1`` were collected with it; the amounts are posted.
+    """
+
+    amm: int
+    wallet: AccountId
+    lower: int
+    upper: int
+    liquidity: int
+    change: int
+    amount0: Amount
+    amount1: Amount
+    fees0: Amount
+    fees1: Amount

@@ -94,6 +94,33 @@ class RejectReason(IntEnum):
     NOT_AT_START = 524
     BAD_ACTION = 525
 
+    UNKNOWN_POOL = 530
+    UNKNOWN_RESERVE = 531
+    SUPPLY_CAP = 532
+    BORROW_CAP = 533
+    NOT_BORROWABLE = 534
+    COLLATERAL_TOO_LOW = 535
+    HEALTH_FACTOR_TOO_LOW = 536
+    HEALTHY = 537
+    NOTHING_SUPPLIED = 538
+    NOTHING_OWED = 539
+    NO_LIQUIDITY = 540
+    LEAVES_DUST = 541
+    STALE_PRICE = 542
+    BAD_CATEGORY = 543
+    LIQUIDATIONS_OFF = 544
+    FLASH_LOAN_NOT_REPAID = 545
+    MARKET_DEAD = 546
+    OWN_POSITION = 547
+
+    UNKNOWN_AMM = 600
+    UNKNOWN_COIN = 601
+    TOO_LITTLE_OUT = 602
+    TOO_LITTLE_LIQUIDITY = 603
+    BAD_RANGE = 604
+    POOL_OUT_OF_BALANCE = 605
+    TOO_LARGE = 606
+
     UNKNOWN_ISSUER = 701
     NOT_WHITELISTED = 702
     MINT_LIMIT = 703
@@ -158,6 +185,19 @@ class PostingKind(IntEnum):
     GAS_BURNED = 40
     GAS_TIP = 41
     SEND = 42
+    POOL_SUPPLY = 43
+    POOL_WITHDRAW = 44
+    POOL_BORROW = 45
+    POOL_REPAY = 46
+    POOL_SEIZURE = 47
+    FLASH_LOAN = 48
+    FLASH_REPAY = 49
+    FLASH_PREMIUM = 50
+    SWAP_IN = 51
+    SWAP_OUT = 52
+    LIQUIDITY_IN = 53
+    LIQUIDITY_OUT = 54
+    FEES_COLLECTED = 55
 
     LOAN_COLLATERAL = 60
     LOAN_PRINCIPAL = 61
@@ -254,6 +294,26 @@ class ActionKind(IntEnum):
     """
 
     SEND = 1
+    SUPPLY = 2
+    WITHDRAW = 3
+    BORROW = 4
+    REPAY = 5
+    SET_CATEGORY = 6
+    LIQUIDATE = 7
+    FLASH_LOAN = 8
+    SWAP = 10
+    ADD_LIQUIDITY = 11
+    REMOVE_LIQUIDITY = 12
+    REMOVE_ONE_COIN = 13
+    ADD_RANGE = 14
+    REMOVE_RANGE = 15
+    MARKET_SUPPLY = 20
+    MARKET_WITHDRAW = 21
+    MARKET_ADD_COLLATERAL = 22
+    MARKET_REMOVE_COLLATERAL = 23
+    MARKET_BORROW = 24
+    MARKET_REPAY = 25
+    MARKET_LIQUIDATE = 26
 
     TO_VENUE = 60
     ISSUER_MINT = 61
@@ -284,3 +344,23 @@ class LoanEnd(IntEnum):
     REPAID = 1
     LIQUIDATED = 2
     SHORTFALL = 3
+
+
+class PoolSide(IntEnum):
+    """Which side of a lending pool or market a position is on."""
+
+    SUPPLY = 0
+    DEBT = 1
+    COLLATERAL = 2
+
+
+class PoolCause(IntEnum):
+    """Why a position in a lending pool changed."""
+
+    SUPPLY = 1
+    WITHDRAW = 2
+    BORROW = 3
+    REPAY = 4
+    LIQUIDATION = 5
+    WRITE_OFF = 6
+    SEIZED = 7

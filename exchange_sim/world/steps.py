@@ -26,6 +26,8 @@ from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.messages.registry import EVENTS
 from exchange_sim.model.account import CASH
 from exchange_sim.world import mode_rules
+from exchange_sim.world.chain import rules as chain_rules
+from exchange_sim.world.chain.shadow import ShadowChain
 from exchange_sim.world.invariants import (
     CHEAP,
     FULL,
@@ -110,6 +112,7 @@ class StepChecker:
         self.ledger = ShadowLedger(w)
         self.book = ShadowBook(w)
         self.loans = ShadowLoans(w)
+        self.chain = ShadowChain(w) if w.chain is not None else None
         self._before = Before(w.seq, w.time_ns)
         self._sweep_at = w.seq + every
         self._always: list[Check] = [log_is_sound, own_commands_are_safe, fund_adds_up]
@@ -117,7 +120,7 @@ class StepChecker:
             check
             for rule in INVARIANTS.values()
             for kind, check in rule.checks
-            if kind == STEP and check not in self._always and check is not judged_by_the_shadow
+            if kind == STEP and check not in self._always and check not in SHADOWED
         ]
 
     def before(self, command: Command) -> None:
@@ -153,6 +156,10 @@ class StepChecker:
         if sweep:
             self._sweep_at = w.seq + max(self.every, len(w.accounts))
             problems.extend(book.missing(w))
+        if self.chain is not None:
+            self.chain.observe(events)
+            problems.extend(self.chain.problems)
+            self.chain.problems.clear()
         for rule, want, have, who in problems:
             found.append(Violation(rule, w.seq, w.time_ns, want, have, who))
         ledger.problems.clear()
@@ -256,3 +263,7 @@ def judged_by_the_shadow(step: Step) -> Iterator[Violation]:
     """These are found by ``world.shadow`` while it applies the events."""
     del step
     yield from ()
+
+
+SHADOWED: Final = (judged_by_the_shadow, chain_rules.judged_by_the_shadow)
+"""Rules that second bookkeepers judge: nothing is left to do for them."""

@@ -38,7 +38,7 @@ from exchange_sim.world import (
     transfers,
     wrappers,
 )
-from exchange_sim.world.chain import blocks
+from exchange_sim.world.chain import blocks, feeds
 from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.issuers import open_issuers
@@ -110,6 +110,8 @@ class World:
         for engine, spec in zip(self.engines, config.instruments, strict=True):
             engine.protect_ppm = spec.protect_ppm
         marks.start(self)
+        if self.chain is not None:
+            feeds.start(self)
 
     def _open_system_accounts(self) -> None:
         for overdraw in (True, False, False):

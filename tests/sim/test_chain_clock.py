@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from exchange_sim.defi.spec import ChainSpec
@@ -14,7 +16,7 @@ from tests.doubles.sim_world import BTC, START_NS, USDT, make_config
 SECOND = 10**9
 
 
-def chain_world(**settings: int) -> WorldConfig:
+def chain_world(**settings: Any) -> WorldConfig:
     """The small world with a chain whose gas is paid in BTC."""
     config = make_config()
     venue = VenueSpec(2, "chain", USDT, (FeeTier(0, 0),), {})

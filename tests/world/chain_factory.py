@@ -18,6 +18,7 @@ from tests.world.factory import ETH, SECOND, USDT, Desk, Event, make_config, of
 
 CHAIN = 2
 GWEI = 10**9
+Action = tuple[int, ...]
 
 
 def chain_config(config: WorldConfig | None = None, **settings: Any) -> WorldConfig:
@@ -41,7 +42,7 @@ class ChainDesk(Desk):
         """A wallet with ETH for gas and deposits such as ``usdt=5_000``."""
         return self.account(CASH, CHAIN, eth=gas + units.pop("eth", 0), **units)
 
-    def stage(self, wallet: int, *actions: tuple[int, ...]) -> int:
+    def stage(self, wallet: int, *actions: Action) -> int:
         """A draft with these actions; its client id."""
         self.last_tx += 1
         for action in actions:
@@ -50,7 +51,7 @@ class ChainDesk(Desk):
         return self.last_tx
 
     def submit(
-        self, wallet: int, *actions: tuple[int, ...], tip: int = GWEI, most: int = 10**4 * GWEI,
+        self, wallet: int, *actions: Action, tip: int = GWEI, most: int = 10**4 * GWEI,
         gas: int = 0,
     ) -> list[Event]:  # fmt: skip
         """Send a transaction to the mempool."""
@@ -61,7 +62,7 @@ class ChainDesk(Desk):
         self.now += 12 * SECOND
         return self.do(103, others, tip)
 
-    def act(self, wallet: int, *actions: tuple[int, ...]) -> list[Event]:
+    def act(self, wallet: int, *actions: Action) -> list[Event]:
         """A transaction in a block of its own, which must succeed; its events."""
         assert len(of(self.submit(wallet, *actions), 100)) == 1
         events = self.block()
@@ -69,7 +70,7 @@ class ChainDesk(Desk):
         assert len(of(events, 101)) == 1
         return events
 
-    def fails(self, wallet: int, *actions: tuple[int, ...]) -> RejectReason:
+    def fails(self, wallet: int, *actions: Action) -> RejectReason:
         """Why a transaction fails in the next block."""
         assert len(of(self.submit(wallet, *actions), 100)) == 1
         (failure,) = of(self.block(), 102)

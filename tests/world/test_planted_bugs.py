@@ -34,6 +34,7 @@ from exchange_sim.world.invariants import INVARIANTS, Violation
 from exchange_sim.world.steps import StepChecker
 from exchange_sim.world.world import HANDLERS
 from tests.world.soup import Soup, soup_config
+from tests.world.test_defi_soup import CHAIN_PLANTS
 from tests.world.test_mode_rules import PLANTS as MODE_PLANTS
 from tests.world.test_planted_issuers import ISSUER_PLANTS
 from tests.world.test_planted_loans import LOAN_PLANTS
@@ -406,6 +407,7 @@ def test_every_rule_has_a_planted_bug():
     planted = {rule for rule, _, _ in PLANTS.values()}
     planted |= {rule for rule, _ in (*LOAN_PLANTS.values(), *MODE_PLANTS.values())}
     planted |= {rule for rule, _ in ISSUER_PLANTS.values()}
+    planted |= {rule for rule, _ in CHAIN_PLANTS.values()}
     assert sorted(planted) == sorted(INVARIANTS)
 
 

@@ -18,6 +18,7 @@ from exchange_sim.limits import (
 )
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.world.accounts import refuse
+from exchange_sim.world.chain import feeds
 from exchange_sim.world.chain.actions import ACTIONS, gas_of
 from exchange_sim.world.chain.execution import Execution, Revert
 
@@ -164,6 +165,7 @@ def produce_block(w: World, c: Command) -> None:
         return refuse(w, (c[0], c[1], -1), R.NO_CHAIN)
     limit = chain.spec.gas_limit
     chain.block += 1
+    feeds.sample(w)
     others, other_tip = max(0, c[2]), max(0, c[3])
     used = other_gas = executed = failed = 0
     for tx in list(chain.mempool.by_tip(chain.base_fee)):
