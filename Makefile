@@ -6,6 +6,7 @@
 #   make check                            style, types, layers; changes nothing
 #   make bench                            every figure beside its target, about three minutes
 #   make soak                             long random runs
+#   make readers                          exports through hftbacktest and nautilus_trader
 #   make docs                             regenerate docs/reference from the code
 
 SCENARIO ?= oct10_article
@@ -18,7 +19,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.made-from-pyproject
 
 .DEFAULT_GOAL := help
-.PHONY: help crash test check bench soak docs clean
+.PHONY: help crash test check bench soak docs clean readers
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -40,6 +41,12 @@ bench: $(STAMP)
 
 soak: $(STAMP)
 	$(BIN)/python -m pytest -q -m soak
+
+readers: $(STAMP)
+	@if command -v uv >/dev/null 2>&1; \
+	then uv pip install --quiet --python $(BIN)/python '.[readers]'; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check '.[readers]'; fi
+	$(BIN)/python -m pytest -q -m readers
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate

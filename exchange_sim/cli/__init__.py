@@ -17,7 +17,15 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from exchange_sim.cli import check, explain, read, run, score, tearsheet
+from exchange_sim.cli import (
+    check,
+    explain,
+    export,
+    read,
+    run,
+    score,
+    tearsheet,
+)
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
 
@@ -49,6 +57,7 @@ check.register(app)
 score.register(app)
 tearsheet.register(app)
 explain.register(app)
+export.register(app)
 
 
 def _show_version(value: bool) -> None:
