@@ -32,6 +32,13 @@ The order of tables and items does not matter.
 `[[participants]]`, `[[populations]]`, `[[shocks]]`, `[[outages]]` item by item, by name
 (instruments by venue and symbol). `[templates.NAME]` holds keys that instruments, participants and
 populations take over with `template = "NAME"`.
+
+`[listings.NAME]` lists many instruments at once: one for each asset of `bases` (names or kinds of
+assets), with `price`, `tick_size`, `lot_size` and `depth_usd` from `[assets.NAME.market]`. Its
+other keys are those of an instrument; texts may hold `{base}`. `depth_share` scales the depth,
+`collar_per_beta`, `slice_d1` and `takeover_d1` give the liquidation collar per unit of beta and the
+liquidation slice and takeover limit in D1 of the book. An `[[instruments]]` item of the same venue
+and symbol is laid on it.
 """
 
 

@@ -29,6 +29,7 @@ from strategies.withdrawal import WithdrawalParams, make_policies
 class MakerParams(Strategy.Params):
     """Parameters of all makers.
 
+    ``size`` scales the shares of all pairs, so that makers of different size share one list.
     ``levels`` are (bp from the inner quote, times beta; size as a part of the maker's share of
     D1).  A level is moved when it is off by ``requote_fraction`` of its distance from the fair
     value, and refills ``refill_per_s`` of what was hit.  The fair value follows the own market
@@ -41,6 +42,7 @@ class MakerParams(Strategy.Params):
     """
 
     pairs: tuple[PairParams, ...] = ()
+    size: float = 1.0
     levels: tuple[tuple[float, float], ...] = (
         (0.0, 0.04),
         (8.0, 0.06),
@@ -89,7 +91,8 @@ class Maker(Strategy):
         p: MakerParams = self.params
         bp = tuple(offset for offset, _ in p.levels)
         self._weights = tuple(weight for _, weight in p.levels)
-        self.pairs = [Pair(self, pair, k, bp) for k, pair in enumerate(p.pairs)]
+        sized = [attrs.evolve(pair, share=pair.share * p.size) for pair in p.pairs]
+        self.pairs = [Pair(self, pair, k, bp) for k, pair in enumerate(sized)]
         if p.link_siblings:
             link_siblings(self.pairs)
         seen = [pair.symbol for pair in p.pairs] + [pair.sibling for pair in p.pairs]

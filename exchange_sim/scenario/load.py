@@ -17,11 +17,13 @@ from exchange_sim.scenario.checks_people import check_people, class_file
 from exchange_sim.scenario.expand import expand
 from exchange_sim.scenario.files import failed, find, make_strategies_importable, read_chain
 from exchange_sim.scenario.kinds import Reader
+from exchange_sim.scenario.listings import expand_listings
 from exchange_sim.scenario.mechanisms import Mechanisms
 from exchange_sim.scenario.overrides import apply_overrides, apply_seed, apply_without
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef
 from exchange_sim.scenario.parts import Parts, read_parts
 from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.stock import with_stock
 from exchange_sim.scenario.tree import Mark, Node
 
 SWITCH_OF_POPULATION = {"stale_bids": "stale_bids", "borrowers": "cefi_loans"}
@@ -61,6 +63,7 @@ def _load(
     root, sources = read_chain(find(name_or_path))
     reader = Reader()
     if isinstance(root.value, dict):
+        expand_listings(root, reader)
         apply_overrides(root, overrides, reader)
         apply_without(root, without, reader)
         if seed is not None:
@@ -76,7 +79,7 @@ def _load(
         check_classes(parts)
         raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))
     _finish(parts)
-    return parts.build(Scenario, sources=sources, marks=_marks(root))
+    return with_stock(parts.build(Scenario, sources=sources, marks=_marks(root)))
 
 
 def _order(first: str) -> Any:

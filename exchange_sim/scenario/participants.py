@@ -120,6 +120,16 @@ class Latency:
 
 
 @attrs.frozen(kw_only=True)
+class StockDef:
+    """Coins held at the start, in D1 of books."""
+
+    select: tuple[str, ...] = entry(
+        Items(Text(), single=True), doc="Tags of the books, all of which must match."
+    )
+    d1: Decimal = entry(MONEY, doc="Value in D1 of each book, on the book's venue.")
+
+
+@attrs.frozen(kw_only=True)
 class ParticipantDef:
     """``[[participants]]``: ``count`` instances of one strategy class."""
 
@@ -142,6 +152,11 @@ class ParticipantDef:
     )
     capital_at: dict[str, dict[str, Decimal]] = entry(
         Table(Table(MONEY, ASSET), VENUE), default={}, doc="By venue: replaces `capital` there."
+    )
+    stock: tuple[StockDef, ...] = entry(
+        Items(Of(StockDef)),
+        default=(),
+        doc="Base assets of selected books, added to the capital on their venues.",
     )
     loans: dict[str, Decimal] = entry(
         Table(MONEY),

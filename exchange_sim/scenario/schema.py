@@ -65,7 +65,8 @@ class AssetDef:
 
     decimals: int = entry(Whole(0, 12), doc="Decimal places of its smallest unit.")
     kind: str = entry(
-        Text(("quote", "major", "alt", "pegged", "wrapper")), doc="Its role; selects populations."
+        Text(("quote", "major", "alt", "defensive", "pegged", "wrapper")),
+        doc="Its role; selects populations.",
     )
     beta: Decimal = entry(MONEY, default=Decimal(1), doc="Move per move of the market's factor.")
     collateral: tuple[CollateralTier, ...] = entry(
