@@ -106,7 +106,8 @@ class Account:
 
     ``order_margin`` (numeraire units) is held for open orders of perpetuals; ``available`` is
     equity less initial margin, valid at the marks of ``band_epoch`` while ``stale`` is False and
-    only a lower bound while ``loose`` is True.  ``hold_ppm`` is the higher of the two fee rates.
+    only a lower bound while ``loose`` is True; ``requirements`` (equity, initial and maintenance
+    margin) belong to it.  ``hold_ppm`` is the higher of the two fee rates.
     ``loans`` holds liabilities in units; ``auto_loans`` is the part that the venue lent by itself
     to cover a shortfall.  ``modes`` is None for the plain case; ``parent`` is the account that an
     isolated wallet belongs to, -1 for all others.
@@ -132,6 +133,7 @@ class Account:
         "parent",
         "positions",
         "reduce_only_orders",
+        "requirements",
         "stale",
         "taker_ppm",
         "trigger_orders",
@@ -155,6 +157,7 @@ class Account:
         self.auto_loans: dict[int, int] = {}
         self.order_margin = 0
         self.available = 0
+        self.requirements = (0, 0, 0)
         self.stale = True
         self.loose = False
         self.band = 0

@@ -121,6 +121,17 @@ class BracketTable:
             return 0
         return -((self._cum_ppm[k] - notional_units * self.mmr_ppm[k]) // PPM)
 
+    def margins(self, notional_units: int, leverage: int) -> tuple[int, int]:
+        """``maintenance`` and ``initial`` (leverage >= 1) with one look-up."""
+        k = bisect_left(self.floors, notional_units) - 1
+        if k < 0:
+            return 0, -(-notional_units // min(leverage, self.leverage[0]))
+        allowed = self.leverage[k]
+        return (
+            -((self._cum_ppm[k] - notional_units * self.mmr_ppm[k]) // PPM),
+            -(-notional_units // (leverage if leverage < allowed else allowed)),
+        )
+
     def initial(self, notional_units: int, leverage: int) -> int:
         """Initial margin in quote units, rounded up; the bracket caps ``leverage``.
 

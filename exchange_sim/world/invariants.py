@@ -238,10 +238,12 @@ def incremental_of(w: World, account: Account) -> Iterator[Violation]:
         yield broken(w, "RISK-3", counted, kept, account.id)
     fresh = account.band_epoch == w.venues[account.venue].mark_epoch and not account.stale
     if account.mode != CASH and fresh:
-        equity, initial, _ = requirements(w, account)
-        exact, cached = equity - initial, account.available
-        if cached > exact or (cached != exact and not account.loose):
-            yield broken(w, "RISK-3", f"available {exact}", cached, account.id)
+        exact = requirements(w, account)
+        available, cached = exact[0] - exact[1], account.available
+        if cached > available or (cached != available and not account.loose):
+            yield broken(w, "RISK-3", f"available {available}", cached, account.id)
+        elif not account.loose and account.requirements != exact:
+            yield broken(w, "RISK-3", f"margins {exact}", account.requirements, account.id)
 
 
 @invariant(

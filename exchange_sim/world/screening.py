@@ -12,7 +12,7 @@ from exchange_sim.model.account import PORTFOLIO
 from exchange_sim.risk.adl import tie_key
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.world import liquidation
-from exchange_sim.world.margin import liquidatable, requirements
+from exchange_sim.world.margin import known_requirements, liquidatable
 from exchange_sim.world.venue import refresh_mirror
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def screen(w: World, venue: VenueState) -> None:
         account = w.accounts[account_id]
         if account.liquidating:
             continue
-        equity, _, maintenance = requirements(w, account)
+        equity, _, maintenance = known_requirements(w, account)
         if account.mode == PORTFOLIO:
             _note_band(w, venue, account_id, equity, maintenance)
         if liquidatable(w, account, equity, maintenance):

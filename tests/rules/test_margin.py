@@ -91,6 +91,14 @@ def test_maintenance_is_monotone_and_below_initial(table: BracketTable, a: int, 
     assert table.max_leverage(high) <= table.max_leverage(low)
 
 
+@given(bracket_tables(), st.integers(0, 10**15), st.integers(1, 250))
+def test_both_margins_in_one_look_up(table: BracketTable, notional: int, leverage: int) -> None:
+    """``margins`` is ``maintenance`` and ``initial``."""
+    expected = table.maintenance(notional), table.initial(notional, leverage)
+
+    assert table.margins(notional, leverage) == expected
+
+
 def test_bracket_edges() -> None:
     """A floor belongs to the lower bracket; leverage is capped, never raised."""
     edge = 50_000 * CENT

@@ -22,6 +22,7 @@ from exchange_sim.world import (
     funding,
     ladder,
     liquidation,
+    margin,
     orders,
     positions,
     pretrade,
@@ -270,6 +271,21 @@ def order_margin_kept(patch: Patch) -> None:
         real(w, inst, account, order)
 
     patch.setattr(settlement, "release_all", release)
+
+
+@plant("RISK-3")
+def margins_kept_after_a_fill(patch: Patch) -> None:
+    """A fill changes what is available, the margins that were worked out before it stay."""
+    real = settlement.loosen
+
+    def loosen(w, inst, account, *terms):
+        exact = not account.loose
+        real(w, inst, account, *terms)
+        if exact and not account.stale:
+            equity, initial, _ = margin.requirements(w, account)
+            account.available, account.loose = equity - initial, False
+
+    patch.setattr(settlement, "loosen", loosen)
 
 
 @plant("MIR-1")
