@@ -10,15 +10,13 @@ from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.strategy.api import BookView, Market, Strategy
 from exchange_sim.units import NANOS_PER_S
 from strategies.params import PairParams
-from strategies.quotes import QuoteSide, ladder_prices
+from strategies.quotes import Ladder, QuoteSide
 
 __all__ = ["Pair", "PairParams", "link_siblings"]
 
 _VOL_WINDOW_S: Final = 60.0
 _VOL_SAMPLE_S: Final = 4.5
 _VOL_MIN: Final = 0.1
-_SCALE_CHANGE: Final = 0.1
-"""Relative change of a scale that is worth new quotes."""
 
 
 class Pair:
@@ -32,6 +30,7 @@ class Pair:
         "asks",
         "base_lots",
         "bids",
+        "centre",
         "fair_ticks",
         "index",
         "inventory",
@@ -46,7 +45,6 @@ class Pair:
         "offsets_bp",
         "own_vol",
         "params",
-        "quoted",
         "sampled_ns",
         "sibling",
         "toxicity",
@@ -67,7 +65,7 @@ class Pair:
         self.offsets_bp = tuple(offset * params.beta for offset in offsets_bp)
         self.bids = QuoteSide(owner, market, BUY, len(offsets_bp))
         self.asks = QuoteSide(owner, market, SELL, len(offsets_bp))
-        self.fair_ticks = self.last_fair = self.last_lead = 0.0
+        self.fair_ticks = self.last_fair = self.last_lead = self.centre = 0.0
         self.last_ns = self.sampled_ns = 0
         self.variance = params.calm_vol_bp**2 / _VOL_WINDOW_S
         self.own_vol = 1.0
@@ -76,7 +74,6 @@ class Pair:
         self.limit_lots = 1.0
         self.base_lots = 0
         self.min_notional_ticks = market.min_notional / (market.tick * market.lot)
-        self.quoted = (0.0, 0.0, -1.0, -1.0)
         self.volume = (0, 0)
 
     def start(self, fair_ticks: float, weights: tuple[float, ...], position_lots: int) -> None:
@@ -149,33 +146,25 @@ class Pair:
     def requote(
         self, shift: float, half: float, bid: float, ask: float, fraction: float, now_ns: int
     ) -> int:
-        """Bring the ladder in line, if anything moved enough; returns messages sent.
+        """Bring the ladder in line; returns messages sent.
 
         ``shift`` of the centre and ``half`` spread in bp; ``bid`` and ``ask`` scale the sizes; a
         level moves when it is off by ``fraction`` of its distance.  The side that moves away goes
         first, so that the other one does not run into it.
         """
-        changed = self.bids.collect(now_ns) | self.asks.collect(now_ns)
+        bids, asks, lots = self.bids, self.asks, self.level_lots
+        bids.collect(now_ns)
+        asks.collect(now_ns)
         step = self.fair_ticks / 10_000.0
         centre = self.fair_ticks + shift * step
-        old_centre, old_half, old_bid, old_ask = self.quoted
-        if (
-            not (changed or self.bids.is_short or self.asks.is_short)
-            and abs(centre - old_centre) <= fraction * half * step
-            and abs(half - old_half) <= fraction * old_half
-            and abs(bid - old_bid) <= _SCALE_CHANGE * old_bid
-            and abs(ask - old_ask) <= _SCALE_CHANGE * old_ask
-        ):
-            return 0
-        self.quoted = (centre, half, bid, ask)
-        tolerances = [fraction * step * (half + offset) for offset in self.offsets_bp]
-        sides = ((self.bids, bid), (self.asks, ask))
-        sent = 0
-        for side, scale in sides if centre <= old_centre else sides[::-1]:
-            prices = ladder_prices(side.side, centre, half, self.offsets_bp)
-            sizes = [lots * scale for lots in self.level_lots]
-            sent += side.quote(prices, sizes, tolerances, self.min_lots(), now_ns)
-        return sent
+        ladder = Ladder(centre, step, half, self.offsets_bp, fraction)
+        least, falls = self.min_lots(), centre <= self.centre
+        self.centre = centre
+        if falls:
+            sent = bids.quote(ladder, lots, bid, least, now_ns)
+            return sent + asks.quote(ladder, lots, ask, least, now_ns)
+        sent = asks.quote(ladder, lots, ask, least, now_ns)
+        return sent + bids.quote(ladder, lots, bid, least, now_ns)
 
     def measure_flow(self, book: BookView, kept: float) -> None:
         """Update ``toxicity``: |buys - sells| over volume of aggressors, decaying by ``kept``."""

@@ -25,9 +25,37 @@ _CAPACITY_CUT: Final = 0.7
 _CAPACITY_GROWTH: Final = 1.01
 _CAPACITY_MIN: Final = 0.02
 """A refusal cuts the sizes of its side; they grow back a little at each wake-up."""
+_ABOUT: Final = 0.02
+"""Relative change of spread or size up to which a level that was in line is not judged again."""
+_NEVER: Final = (-1.0, -1.0)
 _PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 _PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
 """Later states are ends, but for the first state of all, which has the highest number."""
+
+
+class Ladder:
+    """Where the levels of both sides belong at one wake-up.
+
+    Level i is ``half_bp + offsets_bp[i]`` basis points (``step`` ticks each) from ``centre``, and
+    is moved when it is off by ``fraction`` of that distance.  Prices are rounded away from the
+    centre on both sides: rounding both down makes the market drift.
+    """
+
+    __slots__ = ("centre", "fraction", "half_bp", "offsets_bp", "step")
+
+    def __init__(
+        self,
+        centre: float,
+        step: float,
+        half_bp: float,
+        offsets_bp: Sequence[float],
+        fraction: float,
+    ) -> None:
+        self.centre = centre
+        self.step = step
+        self.half_bp = half_bp
+        self.offsets_bp = offsets_bp
+        self.fraction = fraction
 
 
 class QuoteSide:
@@ -36,10 +64,17 @@ class QuoteSide:
     ``missing[i]`` are lots of level i that were hit and have not been refilled yet (``is_short``:
     any).  ``capacity`` is the part of the sizes that the venue's checks let pass.  ``waiting_ns``
     is when the oldest request without an answer was sent, 0 when there is none.
+
+    A level in line knows between which inner prices (centre less half spread) it stays in line
+    (``_low``, ``_high``), as long as spread and sizes stay about as they are.  Most looks end
+    there: one of twelve levels is changed, and judging all of them was a third of a maker's time.
     """
 
     __slots__ = (
         "_filled",
+        "_high",
+        "_judged",
+        "_low",
         "_refused_ns",
         "_sent_ns",
         "capacity",
@@ -62,12 +97,15 @@ class QuoteSide:
         self.orders: list[OrderHandle | None] = [None] * levels
         self.waiting_ns = 0
         self._filled = [0] * levels
+        self._low = [math.inf] * levels
+        self._high = [-math.inf] * levels
+        self._judged = _NEVER
         self._sent_ns = 0
         self._refused_ns = 0
 
-    def collect(self, now_ns: int) -> bool:
-        """Take in what happened since the last call; True when an order traded or ended."""
-        changed = waiting = refused = False
+    def collect(self, now_ns: int) -> None:
+        """Take in what happened since the last call."""
+        waiting = refused = False
         orders, seen = self.orders, self._filled
         for level, order in enumerate(orders):
             if order is None:
@@ -79,52 +117,68 @@ class QuoteSide:
             if filled != seen[level]:
                 self.missing[level] += filled - seen[level]
                 seen[level] = filled
-                changed = self.is_short = True
+                self.is_short = True
+                self._low[level] = math.inf
             status = order.status_code
             if status == _PENDING_NEW:
                 waiting = True
             elif status > _PARTIALLY_FILLED:
                 orders[level] = None
-                changed = True
+                self._low[level] = math.inf
             elif order.pending_replace:
                 waiting = True
         if refused:
             self._refused_ns = now_ns
             self.capacity = max(_CAPACITY_MIN, self.capacity * _CAPACITY_CUT)
+            self._judged = _NEVER
         elif self.capacity < 1.0:
             self.capacity = min(1.0, self.capacity * _CAPACITY_GROWTH)
-            changed = True
+            self._judged = _NEVER
         self.waiting_ns = (self.waiting_ns or self._sent_ns) if waiting else 0
-        return changed
 
     def refill(self, kept: float) -> None:
         """Let the missing lots decay to the share ``kept``."""
-        if self.is_short:
-            self.missing = [lots * kept if lots * kept >= 0.5 else 0.0 for lots in self.missing]
-            self.is_short = any(self.missing)
+        if not self.is_short:
+            return
+        self.is_short = False
+        for level, lots in enumerate(self.missing):
+            if lots:
+                left = lots * kept
+                self.missing[level] = left if left >= 0.5 else 0.0
+                self._low[level] = math.inf
+                self.is_short = self.is_short or left >= 0.5
 
     def quote(
-        self,
-        prices: Sequence[int],
-        sizes: Sequence[float],
-        tolerances: Sequence[float],
-        min_lots: int,
-        now_ns: int,
+        self, ladder: Ladder, level_lots: Sequence[float], scale: float, min_lots: int, now_ns: int
     ) -> int:
-        """Send what is needed to quote ``sizes`` lots less the missing ones; returns messages sent.
+        """Send what is needed to quote ``level_lots`` times ``scale``; returns messages sent.
 
-        Prices in ticks; ``tolerances`` in ticks per level.  Sizes under ``min_lots`` are not
-        quoted.
+        Missing lots are not quoted, nor sizes under ``min_lots``.
         """
-        sent = 0
-        orders, missing, capacity = self.orders, self.missing, self.capacity
+        buys, half = self.side == BUY, ladder.half_bp
+        centre, step, fraction = ladder.centre, ladder.step, ladder.fraction
+        inner = centre - step * half if buys else centre + step * half
+        judged_half, judged_scale = self._judged
+        known = (
+            abs(half - judged_half) <= _ABOUT * judged_half
+            and abs(scale - judged_scale) <= _ABOUT * judged_scale
+        )
+        if not known:
+            self._judged = half, scale
+        orders, missing, low, high = self.orders, self.missing, self._low, self._high
         paused = now_ns < self._refused_ns + _PAUSE_NS
-        for level, price in enumerate(prices):
-            size, lack = sizes[level], missing[level]
+        sent = 0
+        for level, offset in enumerate(ladder.offsets_bp):
+            if known and low[level] <= inner <= high[level]:
+                continue
+            away = step * (half + offset)
+            price = int(centre - away) if buys else math.ceil(centre + away)
+            size, lack, tolerance = level_lots[level] * scale, missing[level], fraction * away
             if lack > size:
                 lack = missing[level] = size
-            lots = int(size * capacity - lack)
+            lots = int(size * self.capacity - lack)
             order = orders[level]
+            low[level], high[level] = math.inf, -math.inf
             if order is None:
                 if lots >= min_lots and price > 0 and not paused:
                     orders[level] = self.owner.submit(
@@ -133,14 +187,15 @@ class QuoteSide:
                     self._filled[level] = 0
                     sent += 1
                 continue
-            tolerance, leaves = tolerances[level], order.leaves_lots
-            # most levels are as they should be: seen here, without a call (0.2 us of 0.5)
+            off, leaves = order.price_ticks - price, order.leaves_lots
             if (
-                -tolerance <= order.price_ticks - price <= tolerance
+                -tolerance <= off <= tolerance
                 and -SIZE_TOLERANCE * lots <= leaves - lots <= SIZE_TOLERANCE * lots
                 and lots >= min_lots
                 and price > 0
             ):
+                if not order.pending_replace:
+                    low[level], high[level] = inner + off - tolerance, inner + off + tolerance
                 continue
             sent += self._change(order, price, lots, tolerance, min_lots, paused)
         if sent:
@@ -184,16 +239,3 @@ class QuoteSide:
                 self.owner.cancel(order)
                 sent += 1
         return sent
-
-
-def ladder_prices(
-    side: int, centre: float, half_bp: float, offsets_bp: Sequence[float]
-) -> list[int]:
-    """Prices in ticks at ``half_bp + offset`` from ``centre``, rounded away from it on both sides.
-
-    Symmetric rounding matters: rounding both sides down makes the market drift.
-    """
-    step = centre / 10_000.0
-    if side == BUY:
-        return [int(centre - step * (half_bp + offset)) for offset in offsets_bp]
-    return [math.ceil(centre + step * (half_bp + offset)) for offset in offsets_bp]
