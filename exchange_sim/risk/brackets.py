@@ -126,10 +126,9 @@ class BracketTable:
         k = bisect_left(self.floors, notional_units) - 1
         if k < 0:
             return 0, -(-notional_units // min(leverage, self.leverage[0]))
-        allowed = self.leverage[k]
         return (
             -((self._cum_ppm[k] - notional_units * self.mmr_ppm[k]) // PPM),
-            -(-notional_units // (leverage if leverage < allowed else allowed)),
+            -(-notional_units // min(leverage, self.leverage[k])),
         )
 
     def initial(self, notional_units: int, leverage: int) -> int:
