@@ -262,7 +262,8 @@ class Recorder(Strategy):
         self.messages: list[tuple[Any, ...]] = []
         self.asked: dict[int, tuple[OrderHandle, int, int]] = {}
 
-    def submit(self, market: Any, side: int, lots: int, ticks: int = 0, *_: Any, **__: Any) -> Any:
+    def submit(self, *terms: Any, **_: Any) -> OrderHandle:
+        market, side, lots, ticks = terms[:4]
         number = len(self.messages) + 1
         order = OrderHandle(market, 1, number, side, LIMIT, GTX, ticks, lots, 0, 0)
         self.messages.append(("new", ticks, lots))

@@ -276,7 +276,7 @@ def order_margin_kept(patch: Patch) -> None:
 @plant("RISK-3")
 def margins_kept_after_a_fill(patch: Patch) -> None:
     """A fill changes what is available, the margins that were worked out before it stay."""
-    real = settlement.loosen
+    real = margin.loosen
 
     def loosen(w, inst, account, *terms):
         exact = not account.loose
