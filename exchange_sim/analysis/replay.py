@@ -38,6 +38,9 @@ MakeWorld = Callable[[JournalHeader], WorldLike]
 Progress = Callable[[int, int], None]
 """Called now and then with (commands applied, simulated nanoseconds)."""
 
+Watch = Callable[[int, Command, list[Event]], None]
+"""Called for every command with its number and the events that it caused; keep neither list."""
+
 _PROGRESS_EVERY = 20_000
 
 
@@ -74,11 +77,13 @@ def replay(
     until_time: int | None = None,
     log: EventLog | None = None,
     progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Replayed:
     """Feed a journal to a new world and compare with the recording.
 
     ``until_time`` (nanoseconds) stops before the first later command; ``log`` receives the events,
-    for instance to write the tables again.  Nothing is compared when the replay stops early.
+    for instance to write the tables again; ``watch`` sees every command with its events.  Nothing
+    is compared when the replay stops early.
     Raises ``JournalCorrupt`` when not even the header is whole, and ``InvariantViolation`` LOG-1
     when the recorded times run backwards.
     """
@@ -96,8 +101,11 @@ def replay(
                 message = f"the time goes back from {time_ns} ns to {command[1]} ns"
                 raise InvariantViolation(message, "LOG-1", seq)
             time_ns = command[1]
-            log.record(seq + 1, time_ns, world.apply(command))
+            caused = world.apply(command)
+            log.record(seq + 1, time_ns, caused)
             seq += 1
+            if watch is not None:
+                watch(seq, command, caused)
             if progress is not None and not seq % _PROGRESS_EVERY:
                 progress(seq, time_ns)
     except JournalCorrupt as damage:

@@ -24,6 +24,8 @@ REPLAY_EPILOG = """[bold]Examples[/bold]
 exchange-sim replay runs/calm-1-0001
 
 exchange-sim replay runs/calm-1-0001 --at 20:50:12 --instrument leading:BTCUSDT
+
+exchange-sim replay runs/calm-1-0001 --from 20:50:12 --to 20:50:13
 """
 
 RunArgument = Annotated[
@@ -34,12 +36,17 @@ Until = Annotated[
     str, typer.Option(metavar="TIME", help="Stop at a UTC time, or after a duration such as 10m.")
 ]
 
+From = Annotated[
+    str, typer.Option("--from", metavar="TIME", help="Show every command and event from here on.")
+]
+To = Annotated[str, typer.Option("--to", metavar="TIME", help="... up to here.")]
 At = Annotated[
     str, typer.Option(metavar="TIME", help="Show the books at a UTC time, or after a duration.")
 ]
 InstrumentOption = Annotated[
     str, typer.Option("--instrument", metavar="SYMBOL", help="Show this book, level by level.")
 ]
+Context = Annotated[int, typer.Option(min=0, max=1_000, help="Equal commands shown before.")]
 Depth = Annotated[int, typer.Option(min=1, max=10_000, help="Levels of each side.")]
 
 
@@ -71,16 +78,22 @@ def replay_run(
     at: At = "",
     instrument: InstrumentOption = "",
     depth: Depth = 10,
+    since: From = "",
+    to: To = "",
 ) -> None:
     """Feed the recorded commands to a new world and compare where it arrives.
 
-    With --at or --instrument it shows the books of that instant (without --at: of the end) instead.
+    With --at or --instrument it shows the books of that instant (without --at: of the end) instead,
+    with --from or --to the commands between them, each with the events that it caused.
     """
     from exchange_sim.analysis.run_dir import journal_of
 
-    if until and at:
-        raise UsageError("--until and --at both say where to stop: give one of them")
+    if bool(until) + bool(at) + bool(since or to) > 1:
+        raise UsageError("--until, --at and --from/--to ask for different things: give one of them")
     journal = journal_of(run)
+    if since or to:
+        _show_commands(journal, since, to, instrument)
+        return
     if at or instrument:
         _show_books(journal, at or until, instrument, depth)
         return
@@ -115,6 +128,43 @@ def _replay(journal: Path, until_ns: int | None) -> tuple[Replayed, float]:
             journal, seam.make_world, until_ns, progress=lambda seq, now: progress(now, seq)
         )
     return found, progress.wall_s
+
+
+def _show_commands(journal: Path, since: str, to: str, instrument: str) -> None:
+    """Every command of a stretch of time with its events, of one instrument or of all."""
+    from exchange_sim.analysis.book_at import instrument_of
+    from exchange_sim.analysis.diff import describe
+    from exchange_sim.analysis.replay import replay
+    from exchange_sim.messages.registry import COMMANDS, EVENTS, decode_event
+
+    scenario = _scenario_of(journal)
+    start_ns = instant_of(scenario, since, "--from") if since else scenario.start_ns
+    end_ns = instant_of(scenario, to, "--to") if to else scenario.end_ns
+    if end_ns < start_ns:
+        raise UsageError(f"--to {to} lies before --from {since}")
+    chosen = -1
+    if instrument:
+        chosen = instrument_of([item.name for item in scenario.instruments], instrument)
+
+    def concerns(message: tuple[int, ...], names: tuple[str, ...]) -> bool:
+        if chosen < 0:
+            return True
+        return "instrument" in names and message[1 + names.index("instrument")] == chosen
+
+    def show(seq: int, command: tuple[int, ...], events: list[tuple[int, ...]]) -> None:
+        if command[1] < start_ns:
+            return
+        told = [event for event in events if concerns(event, EVENTS[event[0]].field_names)]
+        if told or concerns(command, COMMANDS[command[0]].field_names):
+            _say(f"{seq} {describe(command)}")
+            for event in told:
+                _say(f"    {decode_event(event)}")
+
+    found = replay(journal, seam.make_world, end_ns, watch=show)
+    _say(f"{found.seq:,} commands up to {format_utc(end_ns, 9)}")
+    if found.problem:
+        _say(f"BAD  {found.problem}")
+        raise typer.Exit(JournalCorrupt.exit_code)
 
 
 def _show_books(journal: Path, at: str, instrument: str, depth: int) -> None:
@@ -174,12 +224,12 @@ def _show_touches(books: list[BookAt], at_ns: int) -> None:
     show_table("", columns, rows)
 
 
-def diff_runs(first: RunArgument, second: RunArgument) -> None:
-    """Show the first command in which two runs differ."""
+def diff_runs(first: RunArgument, second: RunArgument, context: Context = 3) -> None:
+    """Show the first command in which two runs differ, after the last ones that agree."""
     from exchange_sim.analysis.diff import diff_journals
     from exchange_sim.analysis.run_dir import journal_of
 
-    found = diff_journals(journal_of(first), journal_of(second))
+    found = diff_journals(journal_of(first), journal_of(second), context)
     if found is None:
         _say("the runs are equal")
         return

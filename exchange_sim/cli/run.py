@@ -30,6 +30,8 @@ exchange-sim run oct10_article --without mm_withdrawal
 
 exchange-sim run my.toml --set venues.leading.service_time=50us --set scenario.duration=20m
 
+exchange-sim run --resume runs/calm-1-0001
+
 exchange-sim run calm --strategy bot.py:Bot --venue leading --capital USDT=100000 --param size=0.1
 """
 
@@ -90,6 +92,10 @@ HangLimit = Annotated[
     typer.Option(metavar="SECONDS", min=0, help="Longest wall time of a callback; 0: any."),
 ]
 NoLog = Annotated[bool, typer.Option("--no-log", help="Write nothing; show the result only.")]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Finish a killed run: execute it again and compare."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
@@ -100,7 +106,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    scenario: ScenarioArgument,
+    scenario: ScenarioArgument = "",
     out: Out = Path("runs"),
     until: Until = "",
     seed: Seed = None,
@@ -118,11 +124,20 @@ def run(
     log_level: LogLevel = "info",
     hang_limit: HangLimit = 30.0,
     no_log: NoLog = False,
+    resume: Resume = None,
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario and write everything that happened."""
     _one_of("--check", check, CHECKS)
     _one_of("--log-level", log_level, LOG_LEVELS)
+    if resume is not None:
+        changed = (scenario, until, seed, overrides, without, strategy, check, no_log, without_bot)
+        if any(changed):
+            raise UsageError("--resume takes everything from the run: give nothing else but RUN")
+        _resume(resume, log_level, hang_limit, quiet)
+        return
+    if not scenario:
+        raise UsageError("name a scenario (exchange-sim scenarios lists them), or --resume a run")
     settings = {"name": name, "latency": latency, "on_fault": on_fault}
     addition = Addition.of(strategy, venue or [], capital or [], param or [], settings)
     loaded = load(scenario, overrides or [], without or [], seed, addition)
@@ -148,11 +163,16 @@ def run(
             options=seam.options_text(overrides or [], without or [], None),
             added="",
         )
-        other = _execute(plain, quiet)
-        assert finished.directory is not None
-        assert other.directory is not None
-        if not quiet:
-            seam.show_impact(finished.directory, other.directory, addition.name)
+        _compare_with(finished, plain, addition.name, quiet)
+
+
+def _compare_with(finished: seam.Finished, plain: seam.Request, name: str, quiet: bool) -> None:
+    """Run once more without the added strategy and show what it changed."""
+    other = _execute(plain, quiet)
+    assert finished.directory is not None
+    assert other.directory is not None
+    if not quiet:
+        seam.show_impact(finished.directory, other.directory, name)
 
 
 def _execute(request: seam.Request, quiet: bool) -> seam.Finished:
@@ -164,9 +184,32 @@ def _execute(request: seam.Request, quiet: bool) -> seam.Finished:
         show_finished(request.scenario, finished, progress)
     if finished.interrupted:
         where = format_utc(progress.now_ns, 0)
-        errors.print(f"interrupted at {where}; the log is closed and can be read", highlight=False)
+        left = "the log is closed and can be read"
+        if request.resumed is not None:
+            left = "the run is as it was and can be resumed again"
+        errors.print(f"interrupted at {where}; {left}", highlight=False)
         raise typer.Exit(130)
     return finished
+
+
+def _resume(path: Path, log_level: str, hang_limit_s: float, quiet: bool) -> None:
+    """Finish a killed run in its place; see ``scenario.resume``."""
+    from exchange_sim.scenario.resume import unfinished
+
+    found = unfinished(path)
+    if not quiet:
+        why = found.prefix.problem or "the run was interrupted"
+        errors.print(f"{why}; {found.prefix.seq:,} commands are compared", highlight=False)
+    request = seam.Request(
+        scenario=found.scenario,
+        out=path.parent,
+        until_ns=found.end_ns,
+        log_level=log_level,
+        hang_limit_s=hang_limit_s,
+        options=found.options,
+        resumed=found,
+    )
+    _execute(request, quiet)
 
 
 def _one_of(option: str, value: str | None, choices: tuple[str, ...]) -> None:

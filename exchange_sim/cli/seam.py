@@ -20,6 +20,7 @@ from exchange_sim.units import format_utc
 if TYPE_CHECKING:
     from exchange_sim.analysis.summary import RunSummary
     from exchange_sim.journal.frames import JournalHeader
+    from exchange_sim.scenario.resume import Unfinished
     from exchange_sim.world import World
 
 ShownTable = tuple[str, Sequence[str], Sequence[Sequence[Any]]]
@@ -45,6 +46,8 @@ class Request:
     """The options that changed the scenario, for the manifest."""
     added: str = ""
     """Name of the added strategy, whose result is shown."""
+    resumed: Unfinished | None = None
+    """The killed run that is finished, instead of beginning one."""
 
 
 @attrs.frozen
@@ -88,15 +91,22 @@ def execute(request: Request, progress: RunProgress) -> Finished:
         found.append(summarise(open_run(directory)))
         return found[0].asdict()
 
-    run = build_run(
-        request.scenario,
-        out=request.out,
-        until_ns=request.until_ns,
-        log_level=request.log_level,
-        hang_limit_s=request.hang_limit_s,
-        options=request.options,
-    )
-    result = run.execute(progress, None if request.out is None else summary_of)
+    if request.resumed is not None:
+        from exchange_sim.scenario.resume import resume
+
+        result = resume(
+            request.resumed, progress, summary_of, request.log_level, request.hang_limit_s
+        )
+    else:
+        run = build_run(
+            request.scenario,
+            out=request.out,
+            until_ns=request.until_ns,
+            log_level=request.log_level,
+            hang_limit_s=request.hang_limit_s,
+            options=request.options,
+        )
+        result = run.execute(progress, None if request.out is None else summary_of)
     totals = {"commands": result.seq, "trades": result.trades}
     tables: tuple[ShownTable, ...] = ()
     if found:

@@ -76,7 +76,9 @@ class JournalHeader:
     """What produced the journal.
 
     ``scenario_text`` is the resolved scenario as JSON, byte for byte; ``strategy_digests`` maps the
-    reference of each strategy to the digest of its source.
+    reference of each strategy to the digest of its source.  ``end_ns`` is the instant at which the
+    run is to end (0: with the scenario), ``options`` what had changed the scenario, one a line,
+    ``inputs`` the digests of its files.
     """
 
     scenario: str
@@ -85,6 +87,9 @@ class JournalHeader:
     package_version: str
     python_version: str
     strategy_digests: dict[str, str] = attrs.field(factory=dict)
+    end_ns: int = 0
+    options: str = ""
+    inputs: dict[str, str] = attrs.field(factory=dict)
     schema: str = attrs.field(factory=schema_digest)
     format_version: int = FORMAT_VERSION
 
@@ -151,9 +156,10 @@ def digest_of(head: bytes, payload: bytes, previous: bytes) -> bytes:
 def parse_header(payload: bytes, offset: int) -> JournalHeader:
     """Read a header's payload.  Raises ``JournalCorrupt``, also for another version's journal."""
     fields = _parse_json(payload, JournalHeader, "header", offset, 0)
-    digests = fields["strategy_digests"]
-    if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
-        raise JournalCorrupt("the header's strategy digests are not text", offset, 0)
+    for name in ("strategy_digests", "inputs"):
+        digests = fields[name]
+        if not isinstance(digests, dict) or not all(isinstance(v, str) for v in digests.values()):
+            raise JournalCorrupt(f"the header's {name.replace('_', ' ')} are not text", offset, 0)
     header = JournalHeader(**fields)
     if header.format_version != FORMAT_VERSION:
         message = f"journal format {header.format_version}, this program reads {FORMAT_VERSION}"

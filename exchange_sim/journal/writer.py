@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from exchange_sim.errors import InvariantViolation, StorageError
+from exchange_sim.errors import (
+    DeterminismMismatch,
+    InvariantViolation,
+    JournalCorrupt,
+    StorageError,
+)
 from exchange_sim.journal.frames import (
     COMMAND_BLOCK,
     COMMAND_WIDTHS,
@@ -127,6 +133,60 @@ class JournalWriter:
         frame, digest = seal(kind, first_seq, count, payload, self._digest)
         self._file.append(frame)
         self._digest = digest
+
+
+class ComparedJournal(JournalWriter):
+    """A journal of commands that were recorded before: each must be the one that is expected.
+
+    ``recorded`` may end early, where it is cut or damaged; what follows is only written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        header: JournalHeader,
+        recorded: Iterator[tuple[int, ...]],
+        open_file: OpenFile = OsFile,
+    ) -> None:
+        """Raises ``StorageError``."""
+        super().__init__(path, header, open_file)
+        self._recorded: Iterator[tuple[int, ...]] | None = recorded
+
+    def append(self, cmd: tuple[int, ...]) -> None:
+        """As ``JournalWriter``; ``DeterminismMismatch`` when another command was recorded."""
+        expected = self._next()
+        if expected is not None and expected != cmd:
+            raise DeterminismMismatch(
+                f"command {self.seq + 1} differs from the recorded one:"
+                f" recorded {_spelled(expected)}, executed {_spelled(cmd)}"
+            )
+        super().append(cmd)
+
+    def close(self, footer: JournalFooter) -> None:
+        """As ``JournalWriter``; a complete run must have reached the last recorded command."""
+        if footer.complete and self._next() is not None:
+            message = f"the run ended at command {self.seq}, but more were recorded"
+            raise DeterminismMismatch(message)
+        super().close(footer)
+
+    def _next(self) -> tuple[int, ...] | None:
+        if self._recorded is None:
+            return None
+        try:
+            found = next(self._recorded, None)
+        except JournalCorrupt:
+            found = None
+        if found is None:
+            self._recorded = None
+        return found
+
+
+def _spelled(cmd: tuple[int, ...]) -> str:
+    kind = COMMANDS.get(cmd[0])
+    if kind is None:
+        return repr(cmd)
+    pairs = zip(kind.field_names, cmd[1:], strict=False)
+    return f"{kind.__name__}({', '.join(f'{name}={value}' for name, value in pairs)})"
 
 
 def _bad_command(cmd: tuple[int, ...], seq: int) -> InvariantViolation:

@@ -4,7 +4,7 @@ recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,10 +101,13 @@ def build_run(
     console: Any = None,
     tables: bool = True,
     hang_limit_s: float = HANG_LIMIT_S,
+    directory: Path | None = None,
+    recorded: Iterator[tuple[int, ...]] | None = None,
 ) -> BuiltRun:
     """Make everything that the scenario describes.
 
-    ``out`` is the parent of the run directory; None writes nothing and keeps the digests.
+    ``out`` is the parent of the run directory; None writes nothing and keeps the digests, unless
+    an empty ``directory`` is given.  Commands must equal those ``recorded``, while there are any.
     ``log_level`` is the least level of the narrative; it changes nothing else.  A callback that has
     not returned after ``hang_limit_s`` wall seconds (0: never) is a fault of its strategy.  Raises
     ``ScenarioError`` with every problem of parameters and strategies, ``StrategyFault`` when a
@@ -112,12 +115,13 @@ def build_run(
     """
     classes = _strategies(scenario)
     world = watched_world(scenario)
-    directory = None if out is None else run_directory(scenario, out)
+    if out is not None:
+        directory = run_directory(scenario, out)
     digests = {ref: source_digest(cls) for ref, (cls, _) in sorted(classes.items())}
     recording = Recording(scenario, world, directory, list(options), digests)
     try:
-        recording.open(tables)
         end_ns = scenario.end_ns if until_ns is None else until_ns
+        recording.open(tables, end_ns, recorded)
         built = _assemble(scenario, world, recording, classes, end_ns, hang_limit_s)
         recording.narrate_to(built.account_names(), log_level, console)
     except BaseException:

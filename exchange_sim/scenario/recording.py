@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -35,7 +35,7 @@ from exchange_sim.eventlog.tables import (
 )
 from exchange_sim.journal.frames import JournalFooter, JournalHeader
 from exchange_sim.journal.storage import storage_error
-from exchange_sim.journal.writer import JournalWriter
+from exchange_sim.journal.writer import ComparedJournal, JournalWriter
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.sim.outages import KINDS
 from exchange_sim.world import World
@@ -141,21 +141,39 @@ class Recording:
         """Numbers of the series that strategies recorded, by strategy and name."""
         self.log = EventLog(None)
 
-    def open(self, tables: bool = True) -> None:
-        """Start journal and tables.  Raises ``StorageError``."""
+    def open(
+        self,
+        tables: bool = True,
+        end_ns: int = 0,
+        recorded: Iterator[tuple[int, ...]] | None = None,
+    ) -> None:
+        """Start journal and tables.
+
+        ``end_ns`` is when the run is to end; commands are compared with ``recorded`` ones while
+        there are any.  Raises ``StorageError``.
+        """
         directory = self.directory
         if directory is None:
             return
         scenario = self.scenario
         header = JournalHeader(
             scenario.name, scenario.seed, scenario.portable().to_json(), package_version(),
-            platform.python_version(), self.strategies,
+            platform.python_version(), self.strategies, end_ns, "\n".join(self.options),
+            self._inputs(),
         )  # fmt: skip
-        self.journal = JournalWriter(directory / "journal.bin", header)
+        path = directory / "journal.bin"
+        if recorded is None:
+            self.journal = JournalWriter(path, header)
+        else:
+            self.journal = ComparedJournal(path, header, recorded)
         if tables:
             self.log = EventLog(directory)
             units = [inst.unit_value for inst in self.world.instruments]
             self.books = BookSummary(directory, units)
+
+    def _inputs(self) -> dict[str, str]:
+        """Digests of the scenario's files, by name."""
+        return {Path(source.path).name: source.sha256 for source in self.scenario.sources}
 
     def narrate_to(self, accounts: AccountNames, level: str = "info", console: Any = None) -> None:
         """Start the narrative, once the accounts have names.  Raises ``StorageError``."""
@@ -211,7 +229,7 @@ class Recording:
             journal_digest=journal_digest,
             counts=counts,
             complete=complete,
-            inputs={Path(source.path).name: source.sha256 for source in self.scenario.sources},
+            inputs=self._inputs(),
             overrides=self.options,
             strategies=self.strategies,
         )

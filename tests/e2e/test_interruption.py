@@ -31,9 +31,9 @@ PATIENCE_S = 120.0
 
 
 @contextmanager
-def long_run(out: Path) -> Iterator[subprocess.Popen[str]]:
+def long_run(out: Path, duration: str = "30m") -> Iterator[subprocess.Popen[str]]:
     """A process that runs the small crash for half an hour of simulated time."""
-    words = command("run", SMALL, "--out", out, "--set", "scenario.duration=30m")
+    words = command("run", SMALL, "--out", out, "--set", f"scenario.duration={duration}")
     with subprocess.Popen(
         words,
         cwd=ROOT,

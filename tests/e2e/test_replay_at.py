@@ -116,6 +116,9 @@ def test_end_and_start(small_run: Path) -> None:
         (("--at", "4m"), "lies outside the scenario"),
         (("--at", "20:49"), "lies outside the scenario"),
         (("--at", "1m", "--until", "1m"), "give one of them"),
+        (("--at", "1m", "--from", "1m"), "give one of them"),
+        (("--from", "2m", "--to", "1m"), "--to 1m lies before --from 2m"),
+        (("--from", "9h"), "lies outside the scenario"),
         (("--at", "1m", "--instrument", "ALTUSDT"), "leading:ALTUSDT, second:ALTUSDT"),
         (("--instrument", "PEGUSD"), "no instrument is called 'PEGUSD'"),
         (("--instrument", "PEGUSDT", "--depth", "0"), "depth"),
@@ -127,3 +130,32 @@ def test_wrong_question(options: tuple[str, ...], told: str, small_run: Path) ->
 
     assert done.code == 2
     assert told in done.err
+
+
+def test_commands_between_two_instants(small_run: Path) -> None:
+    """Every command of the stretch with its events, and nothing outside of it."""
+    done = here("replay", small_run, "--from", "20:50:30", "--to", "20:50:30.5")
+    assert done.code == 0
+    head = [line for line in done.out.splitlines() if line[:1].isdigit()]
+    commands, (total,) = head[:-1], head[-1:]
+    assert commands
+    assert all("T20:50:30." in line.split()[1] for line in commands)
+    numbers = [int(line.split()[0]) for line in commands]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert total == f"{numbers[-1]:,} commands up to 2025-10-10T20:50:30.500000000Z"
+    shown = done.out.count("    Traded(")
+    start = manifest(small_run)["start_ns"] + 30 * NANOS_PER_S
+    inside = [r for r in prints(small_run) if start <= r["time_ns"] <= start + NANOS_PER_S // 2]
+    assert shown == len(inside)
+
+
+def test_commands_of_one_instrument(small_run: Path) -> None:
+    """What does not name the instrument is left out."""
+    done = here(
+        "replay", small_run, "--from", "30s", "--to", "32s", "--instrument", "PEGUSDT"
+    )  # fmt: skip
+
+    assert done.code == 0
+    told = [line for line in done.out.splitlines() if line.startswith("    ")]
+    assert told
+    assert all("instrument=2" in line for line in told)
