@@ -13,7 +13,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import accumulate, starmap
 from operator import mul
 from pathlib import Path
 from typing import Final
@@ -87,7 +86,35 @@ class BookSummary:
 
         ``best_bid`` and ``best_ask`` are ticks, 0 when the side is empty; levels are (price,
         quantity) with the best price first and need not reach further than 5 % from the mid.
-        Runtime complexity: O(levels), 50 ns a level.  Raises ``StorageError``.
+        Raises ``StorageError``.
+        """
+        bids, asks = bid_levels[::-1], ask_levels[::-1]
+        self.sample_columns(
+            time_ns,
+            instrument_id,
+            best_bid,
+            best_ask,
+            [price for price, _ in bids],
+            [lots for _, lots in bids],
+            [-price for price, _ in asks],
+            [lots for _, lots in asks],
+        )
+
+    def sample_columns(
+        self,
+        time_ns: int,
+        instrument_id: int,
+        best_bid: int,
+        best_ask: int,
+        bid_keys: list[int],
+        bid_lots: list[int],
+        ask_keys: list[int],
+        ask_lots: list[int],
+    ) -> None:
+        """As ``sample``, from a book's own columns.
+
+        Keys are prices (of asks: minus the price), ascending, the best one last.  O(log(levels) +
+        levels within 5 %), 50 ns a level: half the time of what pairs of both would take.
         """
         unit = self._unit_values[instrument_id]
         both = bool(best_bid and best_ask)
@@ -98,8 +125,8 @@ class BookSummary:
             best_bid,
             best_ask,
             best_ask - best_bid if both else 0,
-            *_depths(bid_levels, [twice_mid * (ppm - 1_000_000) for ppm in DISTANCES_PPM], -unit),
-            *_depths(ask_levels, [twice_mid * (ppm + 1_000_000) for ppm in DISTANCES_PPM], unit),
+            *_depths(bid_keys, bid_lots, twice_mid, -1, unit),
+            *_depths(ask_keys, ask_lots, twice_mid, 1, -unit),
         )
         self._last[instrument_id] = row
         self._add(row)
@@ -147,18 +174,23 @@ class BookSummary:
         file.write(pa.table(columns, schema=self._schema))
 
 
-def _depths(levels: Levels, limits: list[int], unit: int) -> list[int]:
-    """Quote value up to each limit (2,000,000 * ticks, ascending away from the mid).
+def _depths(
+    keys: list[int], lots: list[int], twice_mid: int, away: int, unit: int
+) -> tuple[int, int, int, int]:
+    """Quote value up to each distance; ``away`` is the sign of prices that leave the mid.
 
-    ``unit`` is negative for bids, whose prices then ascend away from the mid as those of asks do.
+    ``unit`` has the sign of the keys.
     """
-    if not levels:
-        return [0] * len(limits)
-    values = list(accumulate(starmap(mul, levels)))
-    # a tuple of one price sorts just before the level at that price: no key function is needed
-    if unit > 0:
-        reached = [bisect_left(levels, (limit // 2_000_000 + 1,)) for limit in limits]
-    else:
-        rising, count = levels[::-1], len(levels)
-        reached = [count - bisect_left(rising, (-(limit // 2_000_000),)) for limit in limits]
-    return [values[reach - 1] * abs(unit) if reach else 0 for reach in reached]
+    if not keys:
+        return 0, 0, 0, 0
+    # a bid counts from the rounded-up limit, an ask up to the rounded-down one: the same for keys
+    near, one, two, far = [
+        bisect_left(keys, -(twice_mid * (ppm + away * 1_000_000) // 2_000_000))
+        for ppm in DISTANCES_PPM
+    ]
+    values = list(map(mul, keys[far:], lots[far:]))
+    inner = sum(values[near - far :])
+    first = inner + sum(values[one - far : near - far])
+    second = first + sum(values[two - far : one - far])
+    whole = second + sum(values[: two - far])
+    return inner * unit, first * unit, second * unit, whole * unit

@@ -87,6 +87,8 @@ class Feed:
         self.mark_listeners: list[list[MarkListener]] = [[] for _ in markets]
         self._rings: list[Ring] = [deque() for _ in markets]
         self._classes: list[list[int]] = [[1] for _ in markets]
+        self._deepest = [1] * n
+        self._venues = [market.venue_id for market in markets]
         self._tapes = [_Tape() for _ in markets]
         self._impaired = False
         self._marks: list[deque[MarkPrice]] = [deque() for _ in markets]
@@ -109,6 +111,7 @@ class Feed:
         levels = depth_class(depth)
         if levels not in self._classes[instrument]:
             self._classes[instrument].append(levels)
+            self._deepest[instrument] = max(levels, self._deepest[instrument])
             if now and not self.frozen[self.markets[instrument].venue_id]:
                 self._publish_one(instrument, now, levels, levels)
         return levels
@@ -117,13 +120,13 @@ class Feed:
 
     def publish(self, now: int) -> None:
         """Publish every market whose book changed since the last time and whose feed is up."""
-        dirty = self.dirty
+        dirty, changed, frozen, venues = self.dirty, self.changed, self.frozen, self._venues
         instrument = dirty.find(1)
         while instrument >= 0:
-            if not self.frozen[self.markets[instrument].venue_id]:
+            if not frozen[venues[instrument]]:
                 dirty[instrument] = 0
-                self.changed[instrument] = 1
-                made = self._publish_one(instrument, now, max(self._classes[instrument]))
+                changed[instrument] = 1
+                made = self._publish_one(instrument, now, self._deepest[instrument])
                 for levels, listener in self.book_listeners[instrument]:
                     listener(made.view(levels))
             instrument = dirty.find(1, instrument + 1)

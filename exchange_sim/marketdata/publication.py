@@ -23,6 +23,7 @@ class Publication:
         "_columns",
         "_market",
         "_tape",
+        "_touch",
         "_views",
         "available_ns",
         "depth",
@@ -44,7 +45,8 @@ class Publication:
         self._market = market
         self._columns = columns
         self._tape = tape
-        self._views: dict[int, BookView] = {}
+        self._touch: BookView | None = None
+        self._views: dict[int, BookView] | None = None
         self.time_ns = time_ns
         self.available_ns = available_ns
         self.depth = depth
@@ -52,15 +54,22 @@ class Publication:
 
     def view(self, levels: int) -> BookView:
         """What a reader of a depth class sees; always the same object."""
+        if levels == 1:  # most readers look at the touch
+            if self._touch is None:
+                bid_prices, bid_lots, ask_keys, ask_lots = self._columns
+                bids = [(bid_prices[0], bid_lots[0])] if bid_prices else []
+                asks = [(-ask_keys[0], ask_lots[0])] if ask_keys else []
+                self._touch = BookView(
+                    self._market, self.time_ns, bids, asks, *self._tape, self.available_ns
+                )
+            return self._touch
+        if self._views is None:
+            self._views = {}
         view = self._views.get(levels)
         if view is None:
             bid_prices, bid_lots, ask_keys, ask_lots = self._columns
-            if levels == 1:  # most readers look at the touch
-                bids = [(bid_prices[0], bid_lots[0])] if bid_prices else []
-                asks = [(-ask_keys[0], ask_lots[0])] if ask_keys else []
-            else:
-                bids = list(zip(bid_prices[:levels], bid_lots, strict=False))
-                asks = list(zip(map(neg, ask_keys[:levels]), ask_lots, strict=False))
+            bids = list(zip(bid_prices[:levels], bid_lots, strict=False))
+            asks = list(zip(map(neg, ask_keys[:levels]), ask_lots, strict=False))
             view = self._views[levels] = BookView(
                 self._market, self.time_ns, bids, asks, *self._tape, self.available_ns
             )

@@ -88,6 +88,15 @@ class ReadableBook:
             columns.ask_lots[:worst:-1],
         )
 
+    def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
+        """Keys and open lots (hidden ones too) of all bids, then of all asks; not to be kept.
+
+        Keys ascend, the best one is the last.
+        """
+        columns = self._columns
+        columns.refresh()
+        return columns.bid_keys, columns.bid_lots, columns.ask_keys, columns.ask_lots
+
     def quantity_within(self, side: int, limit: int) -> int:
         """Shown lots resting on ``side`` at ``limit`` or better.  O(levels within)."""
         return sum(level.total - level.hidden for level in self._levels(side, limit))

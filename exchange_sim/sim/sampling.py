@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Protocol
 
 from exchange_sim.marketdata.feed import Feed
-from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.marketdata.publication import Columns
 from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.seams import BookSink
 from exchange_sim.units import NANOS_PER_S
-
-REACH_PERCENT: Final = 5
-"""Levels are read this far from the mid, rounded outwards: the widest band of the table."""
-
 
 class SampledBook(Protocol):
     """What sampling needs of an order book."""
@@ -21,8 +17,8 @@ class SampledBook(Protocol):
     best_bid: int
     best_ask: int
 
-    def totals(self, side: int, limit: int = 0) -> Sequence[tuple[int, int]]:
-        """``(ticks, lots)`` per level, best first, up to ``limit``."""
+    def columns(self) -> Columns:
+        """Keys and lots of both sides."""
 
 
 class BookSampler:
@@ -57,12 +53,6 @@ class BookSampler:
             if dirty[i] or changed[i] or not seen[i]:
                 changed[i] = 0
                 seen[i] = 1
-                bid, ask = book.best_bid, book.best_ask
-                twice_mid = bid + ask if bid and ask else 2 * (bid or ask)
-                low = twice_mid * (100 - REACH_PERCENT) // 200
-                high = -(-twice_mid * (100 + REACH_PERCENT) // 200)
-                bids = book.totals(BUY, low) if bid else []
-                asks = book.totals(SELL, high) if ask else []
-                sink.sample(now, i, bid, ask, bids, asks)
+                sink.sample_columns(now, i, book.best_bid, book.best_ask, *book.columns())
             else:
                 sink.repeat(now, i)

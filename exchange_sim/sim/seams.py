@@ -45,16 +45,21 @@ class LogLike(Protocol):
 class BookSink(Protocol):
     """Takes the per-second picture of the books."""
 
-    def sample(
+    def sample_columns(
         self,
         time_ns: int,
         instrument_id: int,
         best_bid: int,
         best_ask: int,
-        bid_levels: Sequence[tuple[int, int]],
-        ask_levels: Sequence[tuple[int, int]],
+        bid_keys: list[int],
+        bid_lots: list[int],
+        ask_keys: list[int],
+        ask_lots: list[int],
     ) -> None:
-        """Take one book: touch in ticks (0: side empty), levels as (ticks, lots), best first."""
+        """Take one book: touch in ticks (0: side empty), all levels as the book's columns.
+
+        Keys are prices, of asks minus the price, ascending; the lists must not be kept.
+        """
 
     def repeat(self, time_ns: int, instrument_id: int) -> None:
         """The book is as it was."""

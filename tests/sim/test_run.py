@@ -174,8 +174,8 @@ class Sink:
     def __init__(self) -> None:
         self.rows: list[tuple[Any, ...]] = []
 
-    def sample(self, *row: Any) -> None:
-        self.rows.append(row)
+    def sample_columns(self, *row: Any) -> None:
+        self.rows.append((*row[:4], *map(list, row[4:])))
 
     def repeat(self, time_ns: int, instrument: int) -> None:
         self.rows.append((time_ns, instrument, "as before"))
@@ -188,27 +188,13 @@ def test_book_is_sampled_each_second():
     quote(run, SPOT, levels=2, lots=10)
     run.execute(START_NS + 2 * SECOND + MS)
     of_spot = [row for row in sink.rows if row[1] == SPOT]
-    bids, asks = [(999_999, 10), (999_998, 10)], [(1_000_001, 10), (1_000_002, 10)]
+    columns = [999_998, 999_999], [10, 10], [-1_000_002, -1_000_001], [10, 10]
 
     assert of_spot == [
-        (START_NS + SECOND, SPOT, 999_999, 1_000_001, bids, asks),
+        (START_NS + SECOND, SPOT, 999_999, 1_000_001, *columns),
         (START_NS + 2 * SECOND, SPOT, "as before"),
     ]
-    assert sink.rows[1] == (START_NS + SECOND, PERP, 0, 0, [], [])
-
-
-def test_sampling_reaches_beyond_the_widest_band_and_no_further():
-    """Levels more than six percent from the mid are left out."""
-    sink = Sink()
-    run = make_run(book_sink=sink)
-    quote(run, SPOT, levels=1)
-    account, now = fund(run, "leading"), run.kernel.now_ns
-    for client_id, price in ((1, 950_000), (2, 930_000)):
-        order = (1, now, account, SPOT, client_id, 0, 0, 0, price, 5, 0, 0, 0, 0, 0, 0)
-        run.exchange.apply(order)
-    run.execute(START_NS + SECOND + MS)
-
-    assert sink.rows[0][4] == [(999_999, 100), (950_000, 5)]
+    assert sink.rows[1] == (START_NS + SECOND, PERP, 0, 0, [], [], [], [])
 
 
 def recorded(tmp_path: Path, seconds: float, **kwargs: Any) -> tuple[Run, Any]:
