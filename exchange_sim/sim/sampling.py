@@ -11,6 +11,7 @@ from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.seams import BookSink
 from exchange_sim.units import NANOS_PER_S
 
+
 class SampledBook(Protocol):
     """What sampling needs of an order book."""
 

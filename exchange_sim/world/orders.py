@@ -39,6 +39,7 @@ from exchange_sim.world import isolated
 from exchange_sim.world.modes import flag_refusal, open_order, open_orders, route
 from exchange_sim.world.pretrade import afford, resting_lots
 from exchange_sim.world.price_rules import post_only, take_bound
+from exchange_sim.world.repricing import reprice
 from exchange_sim.world.settlement import (
     change_hold,
     finish,
@@ -319,6 +320,10 @@ def replace_order(w: World, c: Command) -> None:
     if price != order.price or qty > order.leaves:
         reason = w.specs[inst.id].filters.check_replace(order, price, qty, w.last_prices[inst.id])
         if not reason:
+            if reprice(w, engine, inst, account, order, price, qty):
+                if engine.stops.orders:
+                    fire_stops(w, engine, inst)
+                return None
             reason, price = _recheck(w, engine, inst, account, order, price, qty)
         if reason:
             return reject(w, c, reason)

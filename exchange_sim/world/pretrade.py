@@ -84,7 +84,7 @@ def _afford_perpetual(
     held = position.qty if position else 0
     sells, leaves, hold = order.side == SELL, order.leaves, 0
     adds = order.order_type == LIMIT and (held <= 0 if sells else held >= 0)
-    if adds and _plainly_affordable(w, inst, account, position, order):
+    if adds and plainly_affordable(w, inst, account, position, order):
         return 0
     closes = 0 < leaves <= (held if sells else -held)
     if order.order_type == LIMIT:
@@ -99,11 +99,11 @@ def _afford_perpetual(
         if reason:
             return reason
         margin = max(hold, margin)
-    cost, debt = _cost(w, inst, account, position, order.side, qty, notional)
+    cost, debt = trade_cost(w, inst, account, position, order.side, qty, notional)
     if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)):
         if order.order_type == LIMIT:
             qty, notional = _terms_now(engine, inst, order)
-            cost, debt = _cost(w, inst, account, position, order.side, qty, notional)
+            cost, debt = trade_cost(w, inst, account, position, order.side, qty, notional)
         if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)) and not (
             closes and _stays_healthy(w, inst, account, cost, debt, leaves, position)
         ):
@@ -130,16 +130,16 @@ def cost_of(
         qty, notional = _terms_now(engine, inst, order)
         hold = hold_for(w, inst, account, order, order.leaves)
         full = order.price * order.leaves * inst.unit_value
-        least, _ = _cost(w, inst, account, position, order.side, order.leaves, full)
+        least, _ = trade_cost(w, inst, account, position, order.side, order.leaves, full)
     else:
         qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
     growth = abs(held + (-qty if order.side == SELL else qty)) - abs(held)
     margin, reason = _added_margin(w, inst, position, growth, qty, notional)
-    cost, _ = _cost(w, inst, account, position, order.side, qty, notional)
+    cost, _ = trade_cost(w, inst, account, position, order.side, qty, notional)
     return max(hold, margin) + max(cost, least), reason
 
 
-def _plainly_affordable(
+def plainly_affordable(
     w: World, inst: Instrument, account: Account, position: Position | None, order: Order
 ) -> bool:
     """Hold the margin of an order that adds to a position, if that is obviously affordable.
@@ -176,7 +176,7 @@ def _plainly_affordable(
     return True
 
 
-def _cost(
+def trade_cost(
     w: World,
     inst: Instrument,
     account: Account,
@@ -351,7 +351,7 @@ def _afford_spot(
         amount = cost + -(-cost * account.taker_ppm // PPM)
     if ledger.posted[id][asset] - ledger.reserved[id][asset] < amount:
         return R.INSUFFICIENT_BALANCE
-    if account.mode != CASH and exposed(account) and not _small(w, inst, account, asset, amount):
+    if account.mode != CASH and exposed(account) and not small(w, inst, account, asset, amount):
         need = _collateral_loss(w, engine, inst, account, order)
         if need > 0 and not affordable(w, account, need):
             sale = order.side == SELL and inst.quote == w.venues[inst.venue].numeraire
@@ -363,7 +363,7 @@ def _afford_spot(
     return 0
 
 
-def _small(w: World, inst: Instrument, account: Account, asset: int, amount: int) -> bool:
+def small(w: World, inst: Instrument, account: Account, asset: int, amount: int) -> bool:
     """Whether an account could even give ``amount`` away: what it gets for it is not looked at.
 
     Most spot orders of a unified account are; it saves them the exact change (4 us).

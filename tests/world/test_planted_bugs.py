@@ -250,7 +250,7 @@ def receivers_get_more(patch: Patch) -> None:
 @plant("RISK-1", first=52)
 def loss_not_counted(patch: Patch) -> None:
     """The check forgets that a fill away from the mark loses money."""
-    patch.setattr(pretrade, "_cost", lambda *_: (0, 0))
+    patch.setattr(pretrade, "trade_cost", lambda *_: (0, 0))
 
 
 @plant("RISK-2", first=44)
