@@ -17,7 +17,7 @@ COMMANDS = 1_500
 
 def moves(w: World, dice: random.Random) -> list[tuple[int, ...]]:
     """A few changes of open orders: near prices, other sizes, some across the touch."""
-    found = []
+    found: list[tuple[int, ...]] = []
     for account in dice.sample(w.accounts, 3):
         for order in list(account.orders.values())[-2:]:
             price = max(1, order.price + dice.randrange(-6, 7))
