@@ -236,6 +236,19 @@ class BookHistory:
             {n: pa.array(list(v), pa.int64()) for n, v in zip(names, columns, strict=True)}
         )
 
+    def quotes(self) -> pa.Table:
+        """``touches`` in decimals, with ``time``; null for an empty side."""
+        table, shown = self.touches, {}
+        shown["seq"], shown["time_ns"] = table.column("seq"), table.column("time_ns")
+        shown["time"] = timestamps(table.column("time_ns").to_numpy())
+        for side in ("bid", "ask"):
+            ticks, lots = table.column(side).to_numpy(), table.column(f"{side}_qty").to_numpy()
+            prices = np.where(ticks > 0, self.facts.prices(ticks, self.instrument), np.nan)
+            sizes = np.where(ticks > 0, self.facts.quantities(lots, self.instrument), np.nan)
+            shown[side] = pa.array(prices, from_pandas=True)
+            shown[f"{side}_qty"] = pa.array(sizes, from_pandas=True)
+        return pa.table(shown)
+
     def mids(self) -> pa.Table:
         """``seq, time_ns, time, mid, spread`` in quote, while both sides are there."""
         table = self.touches

@@ -80,7 +80,7 @@ class Database:
             self._create(f"raw.{name}", self._run.table(kind))
         else:
             self._run.check_table(kind)
-            text = str(path).replace("'", "''")
+            text = str(path.resolve()).replace("'", "''")
             source = f"SELECT * FROM read_parquet('{text}')"  # noqa: S608 quotes are doubled
             self.connection.execute(f"CREATE VIEW raw.{name} AS {source}")
         self.connection.execute(human_sql(kind))
