@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ledger", "matching", "risk", "credit", "defi", "issuer", "transfers"),
     ("world", "digest"),
     ("journal", "eventlog", "marketdata"),
-    ("strategy", "sim", "participants"),
+    ("strategy", "sim", "participants", "testing"),
     ("scenario", "analysis"),
     ("cli", "gym", "__main__"),
 )

@@ -40,6 +40,7 @@ class FakeContext:
         self.sent: list[OrderHandle] = []
         self.cancels: list[OrderHandle] = []
         self.modifies: list[tuple[OrderHandle, int, int]] = []
+        self.modifies_waiting: list[tuple[OrderHandle, int, int]] = []
         self.requests: list[tuple[Any, ...]] = []
         self.notes: list[tuple[int, int, int]] = []
         self.logs: list[tuple[str, dict[str, object]]] = []
@@ -179,6 +180,7 @@ class FakeContext:
             return False
         handle.pending_replace += 1
         self.modifies.append((handle, price_ticks, qty_lots))
+        self.modifies_waiting.append((handle, price_ticks, qty_lots))
         return True
 
     def cancel(self, handle: OrderHandle) -> bool:
@@ -192,8 +194,11 @@ class FakeContext:
     def mass_cancel(
         self, symbol: SymbolLike | None, side: int | None, venue: str | None, account: str | None
     ) -> int:
-        """Record a mass cancel."""
+        """Record a mass cancel; it asks for each order concerned."""
         self.requests.append(("mass_cancel", symbol, side, venue))
+        for order in self.open_orders(symbol, account):
+            if side in (None, order.side) and venue in (None, order.market.venue):
+                self.cancel(order)
         return 1
 
     def borrow(self, asset: str, qty: Number, venue: str | None, account: str | None) -> bool:
