@@ -30,6 +30,9 @@ LIQUIDATION_STEPS_MAX: Final = 10_000
 OUTBOX_MESSAGES_MAX: Final = 5_000
 """Messages that a strategy may send in one wake-up; more are refused locally and recorded."""
 
+TIMERS_PER_INSTANT_MAX: Final = 1_000
+"""Timers of one strategy that may fire at one instant; beyond it the strategy is at fault."""
+
 JOURNAL_BLOCK_COMMANDS: Final = 512
 """Commands per journal frame: a killed run loses at most this many."""
 

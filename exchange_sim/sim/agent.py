@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from exchange_sim.limits import TIMERS_PER_INSTANT_MAX
 from exchange_sim.marketdata.feed import Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.rng import Stream, Streams
@@ -22,6 +23,7 @@ from exchange_sim.sim.watcher import Reader, Watcher
 from exchange_sim.strategy.api import Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES, overridden
 from exchange_sim.strategy.context import SymbolLike
+from exchange_sim.strategy.door import door_to
 from exchange_sim.strategy.edge import millionths
 from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import Margin, OrderHandle, Position
@@ -52,6 +54,14 @@ class Timer:
         return now + self.interval_ns + self.jitter.randrange(self.jitter_ns)
 
 
+class StrategySpins(RuntimeError):
+    """A strategy's timers fire without end while time stands still."""
+
+
+def _spin() -> None:
+    """Stands for ``on_timer`` where a strategy has none."""
+
+
 class Agent(Watcher):
     """Runs one strategy; it is the strategy's ``Context``."""
 
@@ -76,6 +86,7 @@ class Agent(Watcher):
         self._streams = streams
         self._rng = streams.stream(f"strategy/{name}")
         self._timers: dict[str, Timer] = {}
+        self._fired_ns = self._fired = -1
         self._jitters: dict[str, Stream] = {}
         present = overridden(strategy)
         self.callbacks = {
@@ -86,7 +97,7 @@ class Agent(Watcher):
         self._on_timer = self.callbacks.get("on_timer")
         kinds = {kind for name in self.callbacks for kind in CALLBACK_KINDS.get(name, ())}
         self._wake_kinds = frozenset(kinds)
-        strategy.attach(self)
+        strategy.attach(door_to(self))
 
     def add_session(self, session: Session, venue: int) -> None:
         """Take a session and tell it what this strategy must be woken for."""
@@ -344,6 +355,13 @@ class Agent(Watcher):
     def _fire(self, timer: Timer) -> None:
         if not timer.alive:
             return
+        now = self.kernel.now_ns
+        if now != self._fired_ns:
+            self._fired_ns, self._fired = now, 0
+        self._fired += 1
+        if self._fired > TIMERS_PER_INSTANT_MAX:
+            self._spins(timer)
+            return
         if timer.repeat:
             self.kernel.at(timer.next_ns(self.kernel.now_ns), self._fire, timer, WAKE)
         else:
@@ -358,6 +376,12 @@ class Agent(Watcher):
             if self._may_send(session):
                 series = self._host.series_of(self._name, name)
                 self.exchange.apply((42, now, session.account, series, amount))
+
+    def _spins(self, timer: Timer) -> None:
+        """A timer without delay that sets itself again would stop the time of everybody."""
+        self.cancel_timer(timer.name)
+        text = f"timer {timer.name!r} fired {TIMERS_PER_INSTANT_MAX} times at one instant"
+        self._host.report(self, self._on_timer or _spin, StrategySpins(text))
 
     def log(self, message: str, values: dict[str, object]) -> None:
         """See ``Strategy.log``."""

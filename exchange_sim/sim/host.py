@@ -10,12 +10,13 @@ the callback, the fault is recorded like any other, and the *run* differs from o
 machine was faster.  The journal is still exact, because it holds the commands that were applied.  A
 hang inside a C function is interrupted only when that function returns.  No sandbox: a strategy is
 Python code in this process and can reach anything by introspection; the API merely gives it no
-reason to.
+reason to, and ``strategy.door`` nothing to hold on to.
 """
 
 from __future__ import annotations
 
 import gc
+import re
 import signal
 import sysconfig
 import threading
@@ -44,8 +45,14 @@ FAULTS_MAX: Final = 1_000
 """Faults of one strategy under ``continue`` before it is disabled."""
 REPORTS_MAX: Final = 1_000
 """Reports kept; later faults are only counted."""
+LOOKS: Final = 2
+"""Looks of the watchdog within the limit; a call that is seen at so many of them is interrupted."""
+STORM_S: Final = 0.000_001
+STORM_STEPS: Final = 50
+"""Wall seconds until the next interrupt of a call that swallowed one, and its multiples tried."""
 YOUNG_OBJECTS_MAX: Final = 50_000
 """New objects after which the garbage collector looks at them; 700 by default."""
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _SHIPPED = tuple(str(Path(_PACKAGE) / name) for name in ("participants", "_bundled"))
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
@@ -128,7 +135,8 @@ class Host:
         callback = getattr(function, "__name__", "callback")
         text = f"{type(fault).__name__}: {_text_of(fault)}"
         now = self.kernel.now_ns
-        found = FaultReport(agent.name, now, callback, locate(fault), text)
+        where = locate(fault) if fault.__traceback__ is not None else _begin_of(function)
+        found = FaultReport(agent.name, now, callback, where, text)
         self.fault_count += 1
         agent.faults += 1
         if len(self.reports) < REPORTS_MAX:
@@ -160,15 +168,21 @@ class Host:
 
         def look(_signum: int, _frame: FrameType | None) -> None:
             if self.running is None or self.calls != seen[0]:
+                if seen[1] > LOOKS:
+                    signal.setitimer(signal.ITIMER_REAL, limit_s / LOOKS, limit_s / LOOKS)
                 seen[:] = [self.calls, 0]
                 return
             seen[1] += 1
-            if seen[1] >= 2:
-                seen[:] = [-1, 0]
+            if seen[1] > LOOKS:
+                # It swallowed the last one: the next follows so soon that it hits the handler, or
+                # the way out of it, where nothing is caught.
+                soon = STORM_S * (1 + seen[1] % STORM_STEPS)
+                signal.setitimer(signal.ITIMER_REAL, soon, limit_s / LOOKS)
+            if seen[1] >= LOOKS:
                 raise StrategyHung(f"no answer within {limit_s} s")
 
         before = signal.signal(signal.SIGALRM, look)
-        signal.setitimer(signal.ITIMER_REAL, limit_s / 2, limit_s / 2)
+        signal.setitimer(signal.ITIMER_REAL, limit_s / LOOKS, limit_s / LOOKS)
         try:
             yield
         finally:
@@ -216,9 +230,18 @@ def rare_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
+def _begin_of(function: Callable[..., Any]) -> str:
+    """``file:line`` of a callback that is at fault without having raised."""
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "?"
+
+
 def _text_of(fault: BaseException) -> str:
-    """The fault's text; an exception whose ``str`` raises is still a fault to be reported."""
+    """The fault's text without addresses, which differ from run to run.
+
+    An exception whose ``str`` raises is still a fault to be reported.
+    """
     try:
-        return str(fault)
+        return _ADDRESS.sub("", str(fault))
     except Exception as again:  # noqa: BLE001 - hostile __str__
         return f"(its text cannot be had: {type(again).__name__})"

@@ -12,7 +12,7 @@ import pytest
 from exchange_sim.errors import Livelock, StrategyFault
 from exchange_sim.limits import OUTBOX_MESSAGES_MAX
 from exchange_sim.messages.reasons import NoteKind, RejectReason
-from exchange_sim.sim import Run
+from exchange_sim.sim import Latency, Run
 from exchange_sim.strategy import OrderHandle, OrderStatus, Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES
 from tests.doubles.sim_world import MS, SPOT, START_NS, add, make_run, quote
@@ -214,8 +214,8 @@ def test_answering_every_refusal_with_an_order_lets_time_pass():
     assert 50 < bot.tries <= 100
 
 
-def test_zero_delay_timer_is_a_livelock_at_the_bound():
-    """The run ends with exit code 8 instead of never."""
+def test_zero_delay_timer_is_a_fault_of_its_strategy():
+    """The run ends with a located fault instead of never; others are not concerned."""
 
     class Spin(Strategy):
         def on_start(self) -> None:
@@ -223,8 +223,26 @@ def test_zero_delay_timer_is_a_livelock_at_the_bound():
 
         def on_timer(self, name: str) -> None: ...
 
-    run = make_run(events_per_instant_max=1_000)
+    run = make_run()
     add(run, "spin", Spin())
+    with pytest.raises(StrategyFault, match="'now' fired 1000 times at one instant") as caught:
+        execute(run)
+    assert caught.value.exit_code == 6
+
+
+def test_conversation_without_latency_is_a_livelock_at_the_bound():
+    """Order, answer, order, answer at one instant: exit code 8 instead of never."""
+
+    class Echo(Strategy):
+        def on_start(self) -> None:
+            self.buy(SYMBOL, 0.001, 90_000)
+
+        def on_order_update(self, order: OrderHandle) -> None:
+            self.buy(SYMBOL, 0.001, 90_000)
+
+    run = make_run(events_per_instant_max=1_000)
+    none = Latency(0)
+    add(run, "echo", Echo(), order_entry=none, replies=none)
     with pytest.raises(Livelock) as caught:
         execute(run)
     assert caught.value.exit_code == 8
