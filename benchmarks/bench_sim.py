@@ -25,7 +25,7 @@ from exchange_sim.sim.kernel import Kernel
 from exchange_sim.sim.links import Latency, Link
 from exchange_sim.sim.session import Session, session_key
 from exchange_sim.sim.venue import VenueServer
-from exchange_sim.strategy import GTC, LIMIT, Fill, OrderHandle, Strategy
+from exchange_sim.strategy import GTC, LIMIT, Fill, OrderHandle, Strategy, Trade
 
 N = 100_000
 
@@ -212,6 +212,39 @@ def whole(strategy: Strategy) -> float:
     return time.process_time() - begin
 
 
+class Empty(Strategy):
+    """Is woken and does nothing: what a callback costs before the author's first line."""
+
+    def on_timer(self, name: str) -> None:
+        """Nothing."""
+
+    def on_trade(self, trade: Trade) -> None:
+        """Nothing."""
+
+
+def timer_callbacks() -> float:
+    """A repeating timer: heap entry, wake-up, guard, empty callback, next entry."""
+    kernel, agent, _, _ = shell(Empty())
+    agent.set_timer("t", 10, 0, repeat=True)
+    begin = time.process_time()
+    kernel.run(10 * N + 1)
+    return time.process_time() - begin
+
+
+def pushed_callbacks() -> float:
+    """A public trade pushed over the link: delay drawn, heap entry, wake-up, empty callback."""
+    kernel, agent, market, _ = shell(Empty())
+    agent.subscribe_trades(market)
+    (push,) = agent.feed.trade_listeners[market.id]
+    trades = [Trade(market, i, i, 1_000, 5, 0, 0) for i in range(N)]
+    begin = time.process_time()
+    for block in range(N // 1_000):
+        for trade in trades[block * 1_000 : (block + 1) * 1_000]:
+            push(trade)
+        kernel.run((block + 1) * 10_000_000)
+    return time.process_time() - begin
+
+
 def main() -> None:
     """Print all figures."""
     rows = {
@@ -220,11 +253,13 @@ def main() -> None:
         "light entry, chained": best(chained),
         "fake world alone": best(bare_world),
         "exchange.apply incl. fake world": best(routed),
+        "timer callback, empty (target 5,000)": best(timer_callbacks),
+        "trade pushed to an empty callback (target 5,000)": best(pushed_callbacks),
         "order through the shell, lazy strategy": best(lambda: whole(Lazy())),
         "order through the shell, eager strategy": best(lambda: whole(Eager())),
     }
     for name, nanos in rows.items():
-        print(f"{name:45s} {nanos:8.0f} ns")
+        print(f"{name:50s} {nanos:8.0f} ns")
 
 
 if __name__ == "__main__":
