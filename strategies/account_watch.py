@@ -54,6 +54,23 @@ class AccountWatch:
             c.drawdown = self._drawdown(sum(margin.equity for margin in known), now_ns)
         return c
 
+    def leverage(self) -> dict[str, float]:
+        """Passive leverage and uniMMR by venue, as values to record.
+
+        Leverage is what moves with prices, positions at mark and what is held beside the margin
+        loan, over equity: it rises by itself when collateral falls.  Loans count as numeraire.
+        """
+        found: dict[str, float] = {}
+        for venue in self._venues:
+            margin = self._owner.margin(venue)
+            if not margin.time_ns or margin.equity <= 0.0:
+                continue
+            gross = sum(abs(position.notional) for position in self._owner.positions(venue))
+            owed = sum(self._owner.loans(venue).values())
+            found[f"leverage_{venue}"] = (gross + margin.equity + owed) / margin.equity
+            found[f"uni_mmr_{venue}"] = min(margin.uni_mmr, 1000.0)
+        return found
+
     def _drawdown(self, equity: float, now_ns: int) -> float:
         if self._capital_ns:
             seconds = (now_ns - self._capital_ns) / NANOS_PER_S

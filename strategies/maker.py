@@ -38,7 +38,8 @@ class MakerParams(Strategy.Params):
     one: the first pair of the same asset. ``signal_symbols`` are the pairs whose volatility is the
     market-wide signal (none: all). ``outages_ns`` are the (start, end) that the venues' status
     pages announce. ``news`` lists (time, relative fall of the fair value per unit of beta), taken
-    up by pairs without a lead.
+    up by pairs without a lead.  Every ``record_s`` (0: never) a maker records per venue its passive
+    leverage (value of positions and of coins it holds over equity) and its uniMMR.
     """
 
     pairs: tuple[PairParams, ...] = ()
@@ -62,6 +63,7 @@ class MakerParams(Strategy.Params):
     signal_symbols: tuple[str, ...] = ()
     unwind: UnwindParams = attrs.field(factory=UnwindParams)
     recapitalise_s: float = 3600.0
+    record_s: float = 0.0
     withdrawal_enabled: bool = True
     withdrawal: WithdrawalParams = attrs.field(factory=WithdrawalParams)
     outages_ns: tuple[tuple[int, int], ...] = ()
@@ -108,9 +110,13 @@ class Maker(Strategy):
         self.policies = PolicySet(policies, p.withdrawal.floor)
         self._unwound_ns = self.now_ns
         self.set_timer("requote", p.interval_s, p.interval_s * 0.1)
+        if p.record_s:
+            self.set_timer("record", p.record_s)
 
     def on_timer(self, name: str) -> None:
         """Wake up: look, decide, quote, note, unwind."""
+        if name == "record":
+            self.record(**self.watch.leverage())
         if name != "requote":
             return
         now = self.now_ns

@@ -15,6 +15,7 @@ from typing import Any, Final, TextIO
 import structlog
 
 from exchange_sim.errors import StorageError
+from exchange_sim.eventlog.links import Links
 from exchange_sim.eventlog.names import Names
 from exchange_sim.eventlog.rule_words import ending, steps_in_words
 from exchange_sim.eventlog.sentences import Line, minute_lines, narrate
@@ -60,7 +61,7 @@ Event = tuple[int, ...]
 class Narrator:
     """Turns events into lines.  Also callable, for what the shell has to say (strategy faults)."""
 
-    kinds = NARRATED
+    kinds: frozenset[int] = NARRATED
 
     def __init__(
         self,
@@ -70,12 +71,17 @@ class Narrator:
         console: TextIO | None = None,
         open_file: OpenFile = OsFile,
         level: str = "info",
+        links: Links | None = None,
     ) -> None:
         """``path`` is the file, ``console`` a stream for people; either may be missing.
 
-        ``level`` is the least of ``LEVELS`` that is told.  Raises ``StorageError``.
+        ``level`` is the least of ``LEVELS`` that is told, ``links`` what looks for the links of the
+        causal chain.  Raises ``StorageError``.
         """
         least = LEVELS[level]
+        self._links = links
+        if links is not None:
+            self.kinds = NARRATED | links.kinds
         self._names = names
         self._large = large
         self._minute = -1
@@ -101,6 +107,11 @@ class Narrator:
     def observe(self, seq: int, time_ns: int, event: Event) -> None:
         """Take one event of ``kinds``; times must not go backwards.  Raises ``StorageError``."""
         self.advance(time_ns)
+        if self._links is not None:
+            for seen in self._links.observe(time_ns, event):
+                self._tell(time_ns, seen, seq)
+            if event[0] not in NARRATED:
+                return
         sold, steps = self._values.get(event[1], 0), self._steps.get(event[1], {})
         small = self._counted(event)
         if small and not (self._everything and event[0] in _TOLD_WHEN_SMALL):

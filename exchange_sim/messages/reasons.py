@@ -269,6 +269,10 @@ class NoteKind(IntEnum):
     MARGIN_CALL_REACTION = 8
     USER = 9
     LIQUIDITY_SENTIMENT = 10
+    LOOP_UNWINDING = 20
+    REDEEMED = 21
+    HEDGE_LOST = 22
+    BUFFER_REFILL = 23
 
 
 class WithdrawalCause(IntEnum):

@@ -13,9 +13,10 @@ import attrs
 from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
 from exchange_sim.scenario.expand_params import expand
-from exchange_sim.scenario.genesis import AccountBook, Genesis, instance_names
+from exchange_sim.scenario.genesis import AccountBook, Genesis
 from exchange_sim.scenario.happenings import schedule
-from exchange_sim.scenario.participants import LinkDef, ParticipantDef
+from exchange_sim.scenario.link_facts import market_facts
+from exchange_sim.scenario.participants import LinkDef, ParticipantDef, instance_names
 from exchange_sim.scenario.recording import AccountNames, Recording, account_names, run_directory
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.venues import VenueDef
@@ -123,7 +124,8 @@ def build_run(
         end_ns = scenario.end_ns if until_ns is None else until_ns
         recording.open(tables, end_ns, recorded)
         built = _assemble(scenario, world, recording, classes, end_ns, hang_limit_s)
-        recording.narrate_to(built.account_names(), log_level, console)
+        facts = market_facts(scenario, world, classes, built.accounts)
+        recording.narrate_to(built.account_names(), log_level, console, facts)
     except BaseException:
         recording.discard()
         raise

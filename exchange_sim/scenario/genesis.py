@@ -12,7 +12,6 @@ the accounts of a crowd have deposited.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -42,7 +41,7 @@ from exchange_sim.rng import Streams
 from exchange_sim.scenario import genesis_loans
 from exchange_sim.scenario.expand_params import TagError, selected
 from exchange_sim.scenario.ids import Names
-from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
+from exchange_sim.scenario.participants import ParticipantDef, PopulationDef, instance_names
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
 from exchange_sim.scenario.tree import nearest
@@ -117,6 +116,8 @@ class Genesis:
             for name in instance_names(participant):
                 self._open_participant(participant, name)
                 genesis_loans.pledge(self, participant, name)
+        for participant in self.scenario.participants:
+            genesis_loans.open_positions(self, participant)
         streams = Streams(self.scenario.seed)
         for population in self.scenario.populations:
             self._populate(population, streams)
@@ -274,15 +275,6 @@ class Genesis:
                     c.NewOrder, account, inst.id, client_id, Side.BUY, OrderType.LIMIT,
                     TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
                 )  # fmt: skip
-
-
-def instance_names(item: ParticipantDef) -> Iterator[str]:
-    """``mm`` alone, or ``mm-1`` ... ``mm-8``: names of accounts, sessions and random streams."""
-    if item.count == 1:
-        yield item.name
-    else:
-        for k in range(1, item.count + 1):
-            yield f"{item.name}-{k}"
 
 
 def _book_facts(book: InstrumentDef) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from exchange_sim.model.account import AccountMode
 from exchange_sim.participants.borrowers import Answer, BorrowerCrowd, draw_borrowers
 from exchange_sim.rng import Streams
 from exchange_sim.scenario.lending import PledgeDef
-from exchange_sim.scenario.participants import ParticipantDef, PopulationDef
+from exchange_sim.scenario.participants import ParticipantDef, PopulationDef, instance_names
 from exchange_sim.scenario.tree import nearest
 from exchange_sim.sim.lenders import Reaction, target_ppm
 from exchange_sim.strategy.load import build_table
@@ -107,6 +107,26 @@ def _check(g: Genesis, crowd: BorrowerCrowd) -> None:
         if choice.asset not in taken:
             hint = nearest(choice.asset, taken)
             raise ValueError(f"{crowd.product} takes no {choice.asset!r} as collateral; {hint}")
+
+
+def open_positions(g: Genesis, item: ParticipantDef) -> None:
+    """Positions against other participants, opened at the initial price."""
+    for index, given in enumerate(item.positions):
+        k = g.names.instruments[given.instrument]
+        inst = g.world.instruments[k]
+        venue = g.world.config.venues[inst.venue].name
+        own = g.accounts.of.get((next(instance_names(item)), venue), -1)
+        other = g.accounts.of.get((given.against, venue), -1)
+        where = f"participants.{item.name}.positions.{index}"
+        if inst.perpetual and given.qty % inst.lot_size == 0:
+            long, short = (own, other) if given.qty > 0 else (other, own)
+            lots = int(abs(given.qty) / inst.lot_size)
+            events = g.send(c.OpenPosition, long, short, k, g.world.specs[k].initial_price, lots)
+            if events[0][0] != 15:
+                continue
+        message = f"{given.instrument} against {given.against!r} cannot be opened"
+        hint = "a perpetual, a multiple of its lot, two margin accounts on its venue"
+        g.problems.append(g.scenario.problem(where, message, hint))
 
 
 def fund_vaults(g: Genesis) -> None:

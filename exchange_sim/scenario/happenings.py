@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.model.enums import InstrumentStatus
 from exchange_sim.scenario.faults import OUTAGE_KINDS, HaltDef, OutageDef
-from exchange_sim.scenario.genesis import instance_names
+from exchange_sim.scenario.participants import instance_names
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.sim.kernel import SYSTEM
 from exchange_sim.sim.outages import Outage

@@ -82,6 +82,17 @@ class PledgeDef:
 
 
 @attrs.frozen(kw_only=True)
+class PositionDef:
+    """A position that a participant holds at the start, against another participant."""
+
+    instrument: str = entry(Ref("instruments", "instrument"), doc='"venue:SYMBOL", a perpetual.')
+    qty: Decimal = entry(
+        Number(Decimal(-(10**15)), Decimal(10) ** 15), doc="Base units; below zero: short."
+    )
+    against: str = entry(NAME_TEXT, doc="Who holds the other side: a participant on that venue.")
+
+
+@attrs.frozen(kw_only=True)
 class WrapperDef:
     """``[wrappers.ASSET]``: a staked token; its rate starts at the asset's redemption value."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from exchange_sim.scenario.kinds import (
     Whole,
     entry,
 )
-from exchange_sim.scenario.lending import PledgeDef
+from exchange_sim.scenario.lending import PledgeDef, PositionDef
 from exchange_sim.scenario.mechanisms import MECHANISM
 from exchange_sim.scenario.times import Duration
 from exchange_sim.scenario.tree import Node
@@ -168,6 +169,11 @@ class ParticipantDef:
         default=(),
         doc="Loans against pledged coins that it owes at the start.",
     )
+    positions: tuple[PositionDef, ...] = entry(
+        Items(Of(PositionDef)),
+        default=(),
+        doc="Perpetual positions that it holds at the start, at the initial price.",
+    )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
     orders_per_s: int | None = entry(
         Whole(0, 1_000_000),
@@ -207,3 +213,12 @@ class PopulationDef:
     template: str = entry(
         NAME_TEXT, default="", doc="A name in [templates] that fills in the rest."
     )
+
+
+def instance_names(item: ParticipantDef) -> Iterator[str]:
+    """``mm`` alone, or ``mm-1`` ... ``mm-8``: names of accounts, sessions and random streams."""
+    if item.count == 1:
+        yield item.name
+    else:
+        for k in range(1, item.count + 1):
+            yield f"{item.name}-{k}"

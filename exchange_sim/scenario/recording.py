@@ -21,6 +21,7 @@ import attrs
 
 from exchange_sim.errors import StorageError
 from exchange_sim.eventlog.book_summary import BookSummary
+from exchange_sim.eventlog.links import Links, MarketFacts
 from exchange_sim.eventlog.log import EventLog
 from exchange_sim.eventlog.manifest import Manifest, write_manifest, write_summary
 from exchange_sim.eventlog.names import Names
@@ -175,7 +176,13 @@ class Recording:
         """Digests of the scenario's files, by name."""
         return {Path(source.path).name: source.sha256 for source in self.scenario.sources}
 
-    def narrate_to(self, accounts: AccountNames, level: str = "info", console: Any = None) -> None:
+    def narrate_to(
+        self,
+        accounts: AccountNames,
+        level: str = "info",
+        console: Any = None,
+        facts: MarketFacts | None = None,
+    ) -> None:
         """Start the narrative, once the accounts have names.  Raises ``StorageError``."""
         world = self.world
         names = Names(
@@ -194,7 +201,8 @@ class Recording:
             outages=KINDS,
         )
         path = None if self.directory is None else self.directory / "narrative.jsonl"
-        self.narrator = Narrator(path, names, console=console, level=level)
+        links = Links(facts, names) if facts is not None else None
+        self.narrator = Narrator(path, names, console=console, level=level, links=links)
         self.log.listen(self.narrator)
 
     def finish(

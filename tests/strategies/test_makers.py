@@ -9,10 +9,12 @@ from typing import Any
 import attrs
 import pytest
 
-from exchange_sim.messages.reasons import NoteKind, WithdrawalCause
+from exchange_sim.messages.reasons import MarginBand, NoteKind, WithdrawalCause
 from exchange_sim.model.enums import BUY, IOC, LIMIT, SELL
-from exchange_sim.strategy.api import LiquidationNotice, OrderHandle, Strategy
+from exchange_sim.strategy.api import LiquidationNotice, Margin, OrderHandle, Strategy
 from exchange_sim.strategy.formulas import glft_quotes, optimal_spread, reservation_price
+from exchange_sim.strategy.testing import Bench
+from exchange_sim.strategy.testing import make_market as market_of
 from exchange_sim.units import NANOS_PER_S
 from strategies.avellaneda_stoikov import AvellanedaStoikov, GlftMaker
 from strategies.ladder import LadderMaker
@@ -360,3 +362,20 @@ def test_refused_orders_shrink_the_side_instead_of_being_repeated() -> None:
     assert len(desk.sent) - before < 150
     assert bids.capacity == 1.0
     assert len(live(desk, BUY)) == 6
+
+
+def test_passive_leverage_is_recorded() -> None:
+    """It rises when equity falls, although the maker does nothing: 2x becomes 3x."""
+    bench = Bench([market_of(BTC, "0.1", "0.001")])
+    bench.set_mark(BTC, 100_000.0)
+    bench.set_position(BTC, 1_000, 100_000.0)
+    bench.run(maker(record_s=10.0))
+    recorded = []
+    for equity in (100_000.0, 50_000.0):
+        state = Margin("leading", 0, 1, equity, 0.0, 5_000.0, 0.0, equity / 5_000, MarginBand.FREE)
+        bench.set_margin(state)
+        bench.advance(10.0)
+        recorded.append(dict(bench.records))
+
+    assert [values["leverage_leading"] for values in recorded] == [2.0, 3.0]
+    assert [values["uni_mmr_leading"] for values in recorded] == [20.0, 10.0]
