@@ -104,10 +104,11 @@ def _movements(run: RunData) -> list[tuple[_Ints, _Ints, _Ints]]:
     trades = run.table(Traded)
     facts = _instrument_facts(run, _column(trades, "instrument"))
     base, quote, fees = facts["base_asset"], facts["quote_asset"], facts["fee_account"]
+    settled = np.where(facts["kind"] == InstrumentKind.INVERSE_PERPETUAL, base, quote)
     maker, taker = _column(trades, "maker_account"), _column(trades, "taker_account")
     for account, fee in ((maker, "maker_fee"), (taker, "taker_fee")):
-        found.append((account, quote, -_column(trades, fee)))
-        found.append((fees, quote, _column(trades, fee)))
+        found.append((account, settled, -_column(trades, fee)))
+        found.append((fees, settled, _column(trades, fee)))
     spot = facts["kind"] == InstrumentKind.SPOT
     buys = _column(trades, "aggressor") == Side.BUY
     buyer, seller = np.where(buys, taker, maker)[spot], np.where(buys, maker, taker)[spot]
@@ -122,8 +123,8 @@ def _movements(run: RunData) -> list[tuple[_Ints, _Ints, _Ints]]:
     clearing = facts["clearing_account"][~spot]
     for account, pnl in ((maker, "maker_pnl"), (taker, "taker_pnl")):
         gain = _column(trades, pnl)[~spot]
-        found.append((account[~spot], quote[~spot], gain))
-        found.append((clearing, quote[~spot], -gain))
+        found.append((account[~spot], settled[~spot], gain))
+        found.append((clearing, settled[~spot], -gain))
     return found
 
 

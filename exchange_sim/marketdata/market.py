@@ -26,7 +26,9 @@ class Market:
 
     ``symbol`` is ``"venue:NAME"``; ``name`` is the part after the colon.  ``tick`` and ``lot`` are
     floats of the exact ``tick_size`` and ``lot_size``.  Fees are fractions of the notional
-    (``0.0005`` is 5 bp). ``lot_units`` is one lot in smallest units of the base asset (0 when it is
+    (``0.0005`` is 5 bp).  Quantities are in base; those of an inverse perpetual are in quote, whole
+    contracts, while its fees and profit are in base (``settle_id`` names the asset).
+    ``lot_units`` is one lot in smallest units of the base asset (0 when it is
     no whole number).  ``brackets`` of a perpetual are ``(notional floor in quote, highest leverage,
     maintenance rate)``; ``liquidation_line`` is the uniMMR at which the venue liquidates.
     """
@@ -51,6 +53,8 @@ class Market:
         "quote",
         "quote_decimals",
         "quote_id",
+        "settle_decimals",
+        "settle_id",
         "symbol",
         "taker_fee",
         "tick",
@@ -92,6 +96,8 @@ class Market:
         self.base, self.quote = base, quote
         self.base_id, self.quote_id = base_id, quote_id
         self.quote_decimals = quote_decimals
+        self.settle_id = base_id if self.is_inverse else quote_id
+        self.settle_decimals = base_decimals if self.is_inverse else quote_decimals
         self.tick_size, self.lot_size = tick_size, lot_size
         self.tick, self.lot = float(tick_size), float(lot_size)
         self.tick_num, self.tick_den = Fraction(tick_size).as_integer_ratio()
@@ -111,7 +117,12 @@ class Market:
     @property
     def is_perpetual(self) -> bool:
         """True for a perpetual contract, false for spot."""
-        return self.kind == InstrumentKind.PERPETUAL
+        return self.kind != InstrumentKind.SPOT
+
+    @property
+    def is_inverse(self) -> bool:
+        """True for contracts of fixed quote value that are settled in the base asset."""
+        return self.kind == InstrumentKind.INVERSE_PERPETUAL
 
     def maintenance_rate(self, notional: float) -> float:
         """Maintenance margin rate at the margin of a position of this size; 0.0 for spot."""
@@ -145,7 +156,7 @@ class Market:
 
     def notional(self, ticks: int, lots: int) -> float:
         """Quote value of ``lots`` at ``ticks``."""
-        return self.price(ticks) * self.qty(lots)
+        return self.qty(lots) if self.is_inverse else self.price(ticks) * self.qty(lots)
 
 
 def _decimals(step: Decimal) -> int:

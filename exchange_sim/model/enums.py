@@ -81,6 +81,7 @@ class InstrumentKind(IntEnum):
 
     SPOT = 0
     PERPETUAL = 1
+    INVERSE_PERPETUAL = 2
 
 
 class InstrumentStatus(IntEnum):

@@ -206,7 +206,7 @@ class Mirror:
         for asset in old_assets:
             if not net[asset] and asset not in loans:
                 self.held.drop(k, asset)
-        open_now = [i for i, p in positions.items() if p.qty]
+        open_now = [i for i, p in positions.items() if p.qty and i in self.slot]
         for instrument in open_now:
             position = positions[instrument]
             self.positions.put(k, self.slot[instrument], position.qty, position.entry_notional)

@@ -172,20 +172,32 @@ def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
     _check_perpetual(parts, node, item)
     if venue is not None and quote is not None and item.quote != venue.numeraire:
         message = f"{node.name} is settled in {item.quote}, but margin is in {venue.numeraire}"
+        if item.inverse:
+            message = f"{node.name} is priced in {item.quote}, but margin is in {venue.numeraire}"
         bad(node.table["quote"].mark, message, "a perpetual's quote is its venue's numeraire")
+    if item.inverse and venue is not None:
+        _check_coin(parts, node, item, venue)
 
 
 def _check_scales(
     parts: Parts, node: Node, item: InstrumentDef, base: AssetDef, quote: AssetDef
 ) -> None:
+    lot_key, other = ("contract_size", "lot_size")[:: 1 if item.inverse else -1]
+    if other in node.table:
+        message = f"{node.name}: {other} is not for {item.kind} instruments"
+        parts.reader.bad(node.table[other].key_mark, message, f"use {lot_key}")
+    if lot_key not in node.table:
+        parts.reader.bad(node.mark, f"{node.name} needs {lot_key!r}")
+        return
     kind = InstrumentKind[item.kind]
     first = Asset(0, item.base, base.decimals)
     second = Asset(1, item.quote, quote.decimals)
     try:
-        Instrument.make(0, item.name, 0, kind, first, second, item.tick_size, item.lot_size)
+        Instrument.make(0, item.name, 0, kind, first, second, item.tick_size, item.lot)
     except (ValueError, ArithmeticError) as error:
         key = "lot_size" if "lot_size" in str(error).partition(" is ")[0] else "tick_size"
         key = "tick_size" if "tick_size" in str(error) else key
+        key = "contract_size" if item.inverse else key
         parts.reader.bad(node.table[key].mark, str(error))
     if item.price % item.tick_size:
         message = f"{node.name}.price {item.price} is not a multiple of tick_size {item.tick_size}"
@@ -193,8 +205,8 @@ def _check_scales(
     elif item.price / item.tick_size > PRICE_TICKS_MAX:
         message = f"{node.name}.price is more than {PRICE_TICKS_MAX} ticks"
         parts.reader.bad(node.table["price"].mark, message, "use a larger tick_size")
-    if item.max_qty is not None and item.max_qty % item.lot_size:
-        message = f"{node.name}.max_qty is not a multiple of lot_size {item.lot_size}"
+    if item.max_qty is not None and item.max_qty % item.lot:
+        message = f"{node.name}.max_qty is not a multiple of {lot_key} {item.lot}"
         parts.reader.bad(node.table["max_qty"].mark, message)
     if "min_notional" in node.table:
         check_amount(parts, node.table["min_notional"], item.min_notional, quote.decimals)
@@ -217,6 +229,20 @@ def _check_perpetual(parts: Parts, node: Node, item: InstrumentDef) -> None:
     else:
         _check_index(parts, node.table["index"], item)
     check_mark_sources(parts, node, item)
+
+
+def _check_coin(parts: Parts, node: Node, item: InstrumentDef, venue: VenueDef) -> None:
+    """What an inverse perpetual settles in needs a price on its venue."""
+    others = [other for _, other in parts.arrays.get("instruments", [])]
+    known = any(
+        other.venue == item.venue and other.kind == "SPOT" and other.base == item.base
+        and other.quote == venue.numeraire
+        for other in others
+    )  # fmt: skip
+    if not known:
+        message = f"{node.name} settles in {item.base}, which has no spot market against"
+        hint = f"add {item.base}/{venue.numeraire} as a SPOT instrument of {item.venue}"
+        parts.reader.bad(node.table["base"].mark, f"{message} {venue.numeraire} there", hint)
 
 
 def _check_index(parts: Parts, node: Node, item: InstrumentDef) -> None:

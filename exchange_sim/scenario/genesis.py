@@ -283,6 +283,6 @@ def _book_facts(book: InstrumentDef) -> dict[str, Any]:
     return {
         "instrument": book.name,
         "mid_ticks": mid,
-        "lot_usd": float(book.price * book.lot_size),
+        "lot_usd": float(book.lot_value),
         "depth_usd": float(book.depth_usd),
     }

@@ -169,7 +169,7 @@ class Recording:
             self.journal = ComparedJournal(path, header, recorded)
         if tables:
             self.log = EventLog(directory)
-            units = [inst.unit_value for inst in self.world.instruments]
+            units = [inst.unit_value or -inst.contract_units for inst in self.world.instruments]
             self.books = BookSummary(directory, units)
 
     def _inputs(self) -> dict[str, str]:

@@ -109,11 +109,16 @@ class InstrumentDef:
 
     symbol: str = entry(NAME_TEXT, doc="As the venue spells it.")
     venue: str = entry(VENUE, doc="Where.")
-    kind: str = entry(Text(("SPOT", "PERPETUAL")), doc="What is traded.")
+    kind: str = entry(Text(("SPOT", "PERPETUAL", "INVERSE_PERPETUAL")), doc="What is traded.")
     base: str = entry(ASSET, doc="What is bought and sold.")
     quote: str = entry(ASSET, doc="What it is paid with.")
     tick_size: Decimal = entry(POSITIVE, doc="Smallest price step, in quote.")
-    lot_size: Decimal = entry(POSITIVE, doc="Smallest quantity step, in base.")
+    lot_size: Decimal = entry(
+        POSITIVE, default=Decimal(0), doc="Smallest quantity step, in base; inverse: none."
+    )
+    contract_size: Decimal = entry(
+        POSITIVE, default=Decimal(0), doc="Inverse perpetuals: quote value of one contract."
+    )
     price: Decimal = entry(POSITIVE, doc="Price before the first trade; an initial state.")
     min_notional: Decimal = entry(MONEY, default=Decimal(5), doc="Smallest order value, in quote.")
     max_qty: Decimal | None = entry(POSITIVE, default=None, doc="Largest order, in base.")
@@ -162,6 +167,21 @@ class InstrumentDef:
     def name(self) -> str:
         """``venue:SYMBOL``, by which everything else refers to it."""
         return f"{self.venue}:{self.symbol}"
+
+    @property
+    def inverse(self) -> bool:
+        """Whether it is settled in its base asset."""
+        return self.kind == "INVERSE_PERPETUAL"
+
+    @property
+    def lot(self) -> Decimal:
+        """One lot: in base, or in quote for a contract of fixed value."""
+        return self.contract_size if self.inverse else self.lot_size
+
+    @property
+    def lot_value(self) -> Decimal:
+        """Quote value of one lot at the initial price."""
+        return self.contract_size if self.inverse else self.price * self.lot_size
 
 
 @attrs.frozen(kw_only=True)

@@ -65,27 +65,30 @@ def _instrument(
     base, quote = assets[names.assets[item.base]].asset, assets[names.assets[item.quote]].asset
     inst = Instrument.make(
         id, item.name, names.venues[item.venue], InstrumentKind[item.kind], base, quote,
-        item.tick_size, item.lot_size,
+        item.tick_size, item.lot,
     )  # fmt: skip
     up, down = ppm(item.percent_price_up or Decimal(0)), ppm(item.percent_price_down or Decimal(0))
+    least = names.amount(item.quote, item.min_notional)
     filters = Filters(
         unit_value=inst.unit_value,
-        notional_min=names.amount(item.quote, item.min_notional),
-        qty_max=scale_exact(item.max_qty, item.lot_size) if item.max_qty else 0,
+        notional_min=0 if inst.inverse else least,
+        qty_min=max(1, -(-least // inst.contract_units)) if inst.inverse else 1,
+        market_qty_min=max(1, -(-least // inst.contract_units)) if inst.inverse else 1,
+        qty_max=scale_exact(item.max_qty, item.lot) if item.max_qty else 0,
         bid_up_ppm=up,
         bid_down_ppm=down,
         ask_up_ppm=up,
         ask_down_ppm=down,
         orders_max=venue.max_orders,
     )
-    perpetual = item.kind == "PERPETUAL"
+    margined_in = item.base if item.inverse else item.quote
     slice_, limit = item.liquidation_slice, item.takeover_limit
     return InstrumentSpec(
         instrument=inst,
         initial_price=scale_exact(item.price, item.tick_size),
         filters=filters,
-        brackets=_brackets(names, item.quote, scenario.brackets[item.brackets])
-        if perpetual
+        brackets=_brackets(names, margined_in, scenario.brackets[item.brackets])
+        if inst.perpetual
         else None,
         index_sources=tuple((names.instruments[s.instrument], s.weight) for s in item.index),
         mark_sources=tuple((names.instruments[s.instrument], s.weight) for s in item.mark_sources),

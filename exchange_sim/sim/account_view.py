@@ -211,7 +211,7 @@ class AccountView(MoneyView):
             sign = 1 if side == BUY else -1
             balances[market.base_id] += sign * event[10]
             gained -= sign * event[11]
-        balances[market.quote_id] += gained
+        balances[market.settle_id] += gained
         if not self.wants_fills:
             notices.append(("on_position", market))
             return notices

@@ -228,7 +228,7 @@ class MoneyView:
         pnl = event[6] if is_victim else event[7]
         self._shrink(instrument, lots, price)
         self.holding(instrument).pnl_units += pnl
-        value = pnl / self.asset_scales[market.quote_id]
+        value = pnl / self.asset_scales[market.settle_id]
         notice = AdlNotice(
             market,
             self.account,

@@ -37,7 +37,7 @@ def names_of(config: WorldConfig) -> Names:
                 maker_fee_ppm=tier.maker_ppm,
                 taker_fee_ppm=tier.taker_ppm,
                 min_notional=spec.filters.notional_min / quote.scale,
-                brackets=_brackets(spec.brackets, quote.scale),
+                brackets=_brackets(spec.brackets, (base if instrument.inverse else quote).scale),
                 liquidation_line=venue.bands[2] / PPM,
             )
         )

@@ -156,7 +156,7 @@ class Watcher(AccountDesk):
             self.position_lots(market, account),
             market.price(holding.entry_ticks) if holding else 0.0,
             market.price(valued),
-            holding.pnl_units / 10**market.quote_decimals if holding else 0.0,
+            holding.pnl_units / 10**market.settle_decimals if holding else 0.0,
         )
 
     # pushed data

@@ -114,12 +114,14 @@ class Reads(Callbacks):
             equity + q (x - mark) = line * (maintenance + rate |q| (x - mark))
 
         ``rate`` is that of the position's bracket.  ``None`` without a position, a mark or a known
-        margin, and where no positive price does it.
+        margin, for contracts that are settled in a coin, and where no positive price does it.
         """
         market = self.market(symbol)
         position = self.position(market, account)
         margin, mark = self.margin(market.venue, account), position.mark_price
-        if not (market.is_perpetual and position.qty_lots and mark and margin.maintenance):
+        if market.is_inverse or not (
+            market.is_perpetual and position.qty_lots and mark and margin.maintenance
+        ):
             return None
         qty, line = position.qty, market.liquidation_line
         slope = qty - line * market.maintenance_rate(abs(qty) * mark) * abs(qty)

@@ -247,12 +247,12 @@ class Fill:
     @property
     def fee(self) -> float:
         """Fee paid in the quote asset; negative for a rebate."""
-        return float(self.fee_units / 10**self.market.quote_decimals)
+        return float(self.fee_units / 10**self.market.settle_decimals)
 
     @property
     def realized_pnl(self) -> float:
         """Profit realized by this fill (perpetuals), in the quote asset, before the fee."""
-        return float(self.pnl_units / 10**self.market.quote_decimals)
+        return float(self.pnl_units / 10**self.market.settle_decimals)
 
 
 @attrs.frozen
@@ -284,13 +284,18 @@ class Position:
     @property
     def notional(self) -> float:
         """Signed value at the delayed mark price, in the quote asset."""
-        return self.qty * self.mark_price
+        return self.qty if self.market.is_inverse else self.qty * self.mark_price
 
     @property
     def unrealized_pnl(self) -> float:
-        """Profit at the delayed mark, in the quote asset; 0.0 without entry or mark."""
+        """Profit at the delayed mark, in the quote asset (inverse: in the base asset).
+
+        0.0 without entry or mark.
+        """
         if not (self.entry_price and self.mark_price):
             return 0.0
+        if self.market.is_inverse:
+            return self.qty * (1 / self.entry_price - 1 / self.mark_price)
         return self.qty * (self.mark_price - self.entry_price)
 
 

@@ -11,6 +11,7 @@ from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, PositionSide
 from exchange_sim.units import PPM
 from exchange_sim.world import isolated
 from exchange_sim.world.adl import post_pnl
+from exchange_sim.world.costs import in_numeraire
 from exchange_sim.world.margin import (
     affordable,
     asset_value,
@@ -184,11 +185,11 @@ def open_position(w: World, c: Command) -> None:
         return refuse(w, c, R.UNKNOWN_INSTRUMENT)
     inst = w.instruments[instrument]
     sane = 0 < price <= PRICE_TICKS_MAX and 0 < qty <= QTY_LOTS_MAX
-    if not sane or buyer is seller or price * qty * inst.unit_value > NOTIONAL_MAX:
+    if not sane or buyer is seller or qty * inst.lot_worth(price) > NOTIONAL_MAX:
         return refuse(w, c, R.MALFORMED)
     if buyer.venue != inst.venue or seller.venue != inst.venue:
         return refuse(w, c, R.WRONG_VENUE)
-    notional = price * qty * inst.unit_value
+    notional = inst.entry_at(qty, price * PPM)
     buyer = _margined(w, buyer, instrument, notional, LONG)
     seller = _margined(w, seller, instrument, notional, SHORT)
     if buyer is None or seller is None:
@@ -210,11 +211,13 @@ def _margined(
 ) -> Account | None:
     """The account that holds a position of the opening state, its wallet funded; None: none may."""
     if account.modes is not None and account.modes.isolates(instrument):
+        if w.instruments[instrument].inverse:
+            return None
         side = position_side if account.modes.hedge else 0
         wallet = isolated.wallet_for(w, account, instrument, side)
         position = wallet.positions.get(instrument)
         leverage = (position.leverage if position else 0) or w.leverages[instrument]
-        margin, asset = -(-notional // leverage), w.instruments[instrument].quote
+        margin, asset = -(-abs(notional) // leverage), w.instruments[instrument].settle
         if not isolated.spendable(w, account, asset, margin):
             return None
         isolated.move(w, account, wallet, asset, margin)
@@ -251,6 +254,7 @@ def set_leverage(w: World, c: Command) -> None:
             for leg in position.parts:
                 value = abs(position_value(w, instrument, leg))
                 need += table.initial(value, leverage) - table.initial(value, before)
+            need = in_numeraire(w, w.instruments[instrument], need)
             if need > 0 and not affordable(w, part, need):
                 return refuse(w, c, R.INSUFFICIENT_MARGIN)
     for part in parts:

@@ -73,7 +73,7 @@ def _candidates(
     float order is ranked exactly (with half as much again in reserve); the other rules see
     everybody.
     """
-    unit_value, mark = w.instruments[instrument].unit_value, w.marks[instrument]
+    inst, mark = w.instruments[instrument], w.marks[instrument]
     accounts = w.accounts
     found: list[rules.AdlCandidate] = []
     covered, enough = 0, False
@@ -87,9 +87,9 @@ def _candidates(
             continue
         if account_id == bankrupt.id:
             continue
-        value = position.qty * mark * unit_value // PPM
+        value = inst.value_at(position.qty, mark)
         profit = value - position.entry_notional
-        at_price = position.qty * price_micro * unit_value // PPM
+        at_price = inst.value_at(position.qty, price_micro)
         if profit <= 0 or at_price < position.entry_notional:
             continue
         rank, equity = _rank(w, venue, account, instrument, sign, value, profit)
@@ -105,12 +105,28 @@ def _candidates(
 def _float_order(w: World, venue: VenueState, instrument: int, sign: int) -> list[int]:
     """Accounts with profit on one side, highest first by the rank of the profile in floats."""
     kind, mirror = venue.profile.adl_rank.kind, venue.mirror
+    if instrument not in mirror.slot:
+        return _exact_order(w, venue, instrument, sign)
     if kind == LEVERAGED_PNL:
         quote = w.instruments[instrument].quote
         one = w.config.assets[quote].asset.scale
         return mirror.adl_order(instrument, sign, w.marks[instrument] / PPM, one)
     marks = [w.marks[i] / PPM for i in mirror.instruments]
     return mirror.adl_order_by_leverage(instrument, sign, marks, kind == GAIN_LEVERAGE)
+
+
+def _exact_order(w: World, venue: VenueState, instrument: int, sign: int) -> list[int]:
+    """As ``_float_order`` for contracts that the mirror does not hold.  O(holders)."""
+    inst, found = w.instruments[instrument], []
+    for account_id in w.holders[instrument]:
+        account = w.accounts[account_id]
+        position = account.positions[instrument]
+        value = inst.value_at(position.qty, w.marks[instrument])
+        profit = value - position.entry_notional
+        if position.qty * sign > 0 and profit > 0:
+            rank, _ = _rank(w, venue, account, instrument, sign, value, profit)
+            found.append((-rank, account_id))
+    return [account_id for _, account_id in sorted(found)]
 
 
 def _rank(
@@ -123,7 +139,7 @@ def _rank(
     profit: int,
 ) -> tuple[int, int]:
     """Exact rank of a position in profit, and the equity that stands behind it in quote units."""
-    quote = w.instruments[instrument].quote
+    quote = w.instruments[instrument].settle
     if venue.profile.adl_rank.kind == LEVERAGED_PNL:
         table = w.brackets[instrument]
         assert table is not None
@@ -142,7 +158,7 @@ def _close_against(
 ) -> None:
     """Settle one ADL match between two accounts."""
     inst = w.instruments[instrument]
-    notional = qty * price * inst.unit_value // PPM
+    notional = inst.entry_at(qty, price)
     change = -qty if bankrupt.positions[instrument].qty > 0 else qty
     bankrupt_pnl = change_position(w, inst, bankrupt, change, notional)
     victim_pnl = change_position(w, inst, victim, -change, notional)
@@ -156,7 +172,7 @@ def _close_against(
 def post_pnl(w: World, account: Account, instrument: int, pnl: int, kind: PostingKind) -> None:
     """Move realized PnL outside of a trade, as a posting of its own; losses may need a loan."""
     inst = w.instruments[instrument]
-    asset, clearing = inst.quote, w.clearing[instrument]
+    asset, clearing = inst.settle, w.clearing[instrument]
     row = w.ledger.posted[account.id]
     row[asset] += pnl
     w.ledger.posted[clearing][asset] -= pnl

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.risk import funding as rules
 from exchange_sim.risk.profile import INDEX
-from exchange_sim.units import NANOS_PER_HOUR, PPM
+from exchange_sim.units import NANOS_PER_HOUR
 from exchange_sim.world.settlement import cover_shortfall
 from exchange_sim.world.venue import known_venue
 
@@ -58,13 +58,13 @@ def _settle(w: World, venue: VenueState, instrument: int, rate_ppb: int) -> None
     """Payers first, then receivers, in the order of account ids; at the mark or at the index."""
     on_index = venue.profile.funding.kind == INDEX
     price = w.indexes[instrument] if on_index else w.marks[instrument]
-    unit_value = w.instruments[instrument].unit_value
-    asset, clearing = w.instruments[instrument].quote, w.clearing[instrument]
+    inst, clearing = w.instruments[instrument], w.clearing[instrument]
+    asset, sign = inst.settle, -1 if inst.inverse else 1
     flows = []
     for account_id in sorted(w.holders[instrument]):
         position = w.accounts[account_id].positions[instrument]
         if position.qty:
-            value = position.qty * price * unit_value // PPM
+            value = sign * inst.value_at(position.qty, price)
             flows.append((account_id, rules.funding_flow(value, rate_ppb)))
     paid = 0
     for account_id, flow in flows:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import Account, AccountModes, HedgedPosition, Position
 from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT
-from exchange_sim.units import PPM
 from exchange_sim.world.adl import post_pnl
 from exchange_sim.world.isolated import owner_of, refuse, wallets_of
 from exchange_sim.world.positions import change_position
@@ -61,7 +60,7 @@ def offset(w: World, account: Account) -> None:
         if qty <= 0:
             continue
         inst, mark = w.instruments[instrument], w.marks[instrument]
-        notional = qty * mark * inst.unit_value // PPM
+        notional = inst.entry_at(qty, mark)
         pnl = change_position(w, inst, account, -qty, notional, FLAG_LONG)
         pnl += change_position(w, inst, account, qty, notional, FLAG_SHORT)
         w.out.append((63, account.id, instrument, qty, mark, pnl))

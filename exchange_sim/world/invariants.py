@@ -198,7 +198,7 @@ def entries_cancel(w: World) -> Iterator[Violation]:
         if w.brackets[instrument] is None:
             continue
         entries = sum(w.accounts[a].positions[instrument].entry_notional for a in holders)
-        cleared = w.ledger.posted[w.clearing[instrument]][w.instruments[instrument].quote]
+        cleared = w.ledger.posted[w.clearing[instrument]][w.instruments[instrument].settle]
         if entries + cleared:
             found = f"{entries} + {cleared} in {instrument}"
             yield broken(w, "POS-2", "entries + clearing = 0", found)

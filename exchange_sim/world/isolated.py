@@ -208,6 +208,8 @@ def set_margin_mode(w: World, c: tuple[int, ...]) -> None:
         return refuse(w, c, R.MALFORMED)
     if account.mode == PORTFOLIO or (account.mode == CASH and not isolated):
         return refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
+    if isolated and w.instruments[instrument].inverse:
+        return refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
     if bool(isolated) == (modes is not None and modes.isolates(instrument)):
         return refuse(w, c, R.NO_NEED_TO_CHANGE)
     parts = [account, *wallets_of(w, account)]

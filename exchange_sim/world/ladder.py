@@ -22,7 +22,7 @@ from exchange_sim.model.account import CROSS, Account
 from exchange_sim.model.enums import FOK, IOC
 from exchange_sim.risk.profile import BY_SHARE, BY_TIERS, TAKEOVER, LadderRule
 from exchange_sim.units import PPM
-from exchange_sim.world.margin import position_value
+from exchange_sim.world.margin import position_value, position_worth
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -65,7 +65,7 @@ def _to_target(
     missing = maintenance * rule.target_ppm // PPM - equity
     if gain <= 0 or value == 0:
         return whole
-    lots = -(-missing * PPM * whole // (gain * value))
+    lots = -(-missing * PPM * whole // (gain * position_worth(w, instrument, whole)))
     return min(whole, max(1, lots))
 
 
@@ -86,7 +86,7 @@ def _by_share(
     w: World, venue: VenueState, rule: LadderRule, account: Account, instrument: int, whole: int
 ) -> int:
     """A share of a large position, rounded up, unless another partial step was just taken."""
-    value = abs(position_value(w, instrument, account.positions[instrument]))
+    value = position_worth(w, instrument, whole)
     scale = w.config.assets[venue.numeraire].asset.scale
     last = venue.partial_ns.get(account.id)
     cooling = last is not None and w.time_ns - last < rule.cooldown_ns

@@ -66,6 +66,8 @@ def _cause(w: World, venue: VenueState, account: Account) -> tuple[int, int]:
     worst, instrument, asset = 0, -1, -1
     for i, position in account.positions.items():
         pnl = position_value(w, i, position) - position.entry_notional
+        if w.instruments[i].inverse:
+            pnl = asset_value(w, venue.id, w.instruments[i].settle, pnl)
         if pnl < worst:
             worst, instrument, asset = pnl, i, -1
     for a, amount in enumerate(w.ledger.posted[account.id]):
@@ -241,4 +243,6 @@ def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance
 def _maintenance(w: World, instrument: int, account: Account) -> int:
     table = w.brackets[instrument]
     assert table is not None
-    return table.maintenance(abs(position_value(w, instrument, account.positions[instrument])))
+    own = table.maintenance(abs(position_value(w, instrument, account.positions[instrument])))
+    inst = w.instruments[instrument]
+    return asset_value(w, inst.venue, inst.settle, own) if inst.inverse else own

@@ -119,7 +119,7 @@ def reduce_position(
     action = LiquidationAction.REDUCE_POSITION
     if partial:
         action = PARTIAL_ACTION.get(venue.profile.ladder.kind, action)
-    qty = min(qty, max(1, venue.budget[instrument] // (limit * inst.unit_value)))
+    qty = min(qty, max(1, venue.budget[instrument] // inst.lot_worth(limit)))
     value = _send(w, venue, account, inst, side, limit, qty, action, tif)
     if value and account.owner >= 0:
         if partial:

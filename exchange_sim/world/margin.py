@@ -68,9 +68,16 @@ def full_notionals(spec: InstrumentSpec) -> list[int]:
 
 
 def position_value(w: World, instrument: int, position: Position) -> int:
-    """Signed value of a position at mark in quote units, rounded down."""
-    value = position.qty * w.marks[instrument] * w.instruments[instrument].unit_value
-    return value // PRICE_SCALE
+    """Signed value of a position at mark in units of its settlement asset, rounded down."""
+    return w.instruments[instrument].value_at(position.qty, w.marks[instrument])
+
+
+def position_worth(w: World, instrument: int, qty: int) -> int:
+    """Numeraire value of so many lots of a perpetual at mark, rounded down."""
+    inst = w.instruments[instrument]
+    if inst.inverse:
+        return abs(qty) * inst.contract_units
+    return abs(inst.value_at(qty, w.marks[instrument]))
 
 
 def asset_value(w: World, venue: int, asset: int, amount: int) -> int:
@@ -84,7 +91,7 @@ def holdings(w: World, account: Account) -> list[int]:
     for instrument, position in account.positions.items():
         if position.qty:
             value = position_value(w, instrument, position)
-            net[w.instruments[instrument].quote] += value - position.entry_notional
+            net[w.instruments[instrument].settle] += value - position.entry_notional
     for asset, loan in account.loans.items():
         net[asset] -= loan
     return net
@@ -101,15 +108,15 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
     initial = maintenance = 0
     for instrument, position in account.positions.items():
         qty = position.qty
-        if position.legs is not None:
-            legs = _leg_margins(w, instrument, position)
-            initial, maintenance = initial + legs[0], maintenance + legs[1]
-            value = position_value(w, instrument, position)
-            net[w.instruments[instrument].quote] += value - position.entry_notional
+        inst = w.instruments[instrument]
+        if position.legs is not None or inst.inverse:
+            parts = _part_margins(w, inst, position)
+            initial, maintenance = initial + parts[0], maintenance + parts[1]
+            value = inst.value_at(qty, w.marks[instrument])
+            net[inst.settle] += value - position.entry_notional
             continue
         if not qty:
             continue
-        inst = w.instruments[instrument]
         value = qty * w.marks[instrument] * inst.unit_value // PRICE_SCALE
         net[inst.quote] += value - position.entry_notional
         table = w.brackets[instrument]
@@ -134,14 +141,20 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
     return equity, initial, maintenance
 
 
-def _leg_margins(w: World, instrument: int, position: Position) -> tuple[int, int]:
-    """Initial and maintenance margin of the two legs of hedge mode, each by itself."""
-    table, initial, maintenance = w.brackets[instrument], 0, 0
+def _part_margins(w: World, inst: Instrument, position: Position) -> tuple[int, int]:
+    """Initial and maintenance margin of an inverse position or of two legs, each by itself."""
+    table, initial, maintenance = w.brackets[inst.id], 0, 0
     assert table is not None
-    for leg in position.parts:
-        notional = abs(position_value(w, instrument, leg))
-        initial += table.initial(notional, leg.leverage or w.leverages[instrument])
-        maintenance += table.maintenance(notional)
+    for part in position.parts:
+        notional = abs(inst.value_at(part.qty, w.marks[inst.id]))
+        leverage = part.leverage or w.leverages[inst.id]
+        for_part = table.initial(notional, leverage), table.maintenance(notional)
+        if inst.inverse:
+            coin = inst.venue, inst.settle
+            initial -= asset_value(w, *coin, -for_part[0])
+            maintenance -= asset_value(w, *coin, -for_part[1])
+        else:
+            initial, maintenance = initial + for_part[0], maintenance + for_part[1]
     return initial, maintenance
 
 
@@ -182,8 +195,11 @@ def collateral_change(
 
 
 def _holding(w: World, account: Account, asset: int) -> int:
-    """Net amount of one asset, as in ``holdings``; only the numeraire has unrealized PnL."""
-    if asset == w.venues[account.venue].numeraire:
+    """Net amount of one asset, as in ``holdings``; only those that perpetuals settle in have
+    unrealized PnL.
+    """
+    venue = w.venues[account.venue]
+    if asset == venue.numeraire or asset in venue.coins:
         return holdings(w, account)[asset]
     return w.ledger.posted[account.id][asset] - account.loans.get(asset, 0)
 
@@ -264,7 +280,7 @@ def loosen(
     if account.stale:
         return
     position, i = account.positions.get(inst.id), inst.id
-    if position is not None and position.legs is not None:
+    if inst.inverse or (position is not None and position.legs is not None):
         account.stale = True
         return
     mark = w.marks[i] * inst.unit_value

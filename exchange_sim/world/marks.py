@@ -126,6 +126,6 @@ def impact_price(w: World, instrument: int, side: int) -> int:
     table = w.brackets[instrument]
     assert table is not None
     notional = w.venues[inst.venue].spec.impact_margin * table.leverage[0]
-    qty = max(1, notional // (touch * inst.unit_value))
+    qty = max(1, notional // inst.lot_worth(touch))
     filled, total = book.cost(side, qty)
     return total * MICRO // filled if filled == qty else 0

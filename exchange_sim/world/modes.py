@@ -54,6 +54,8 @@ def route(
         return account, flags, R.POSITION_SIDE_MISMATCH
     if not modes.isolates(inst.id):
         return account, flags, 0
+    if inst.inverse:
+        return account, flags, R.MARGIN_MODE_NOT_OFFERED
     if client_id in account.orders:
         return account, flags, R.DUPLICATE_CLIENT_ORDER_ID
     if account.liquidating:

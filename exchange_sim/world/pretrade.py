@@ -24,19 +24,24 @@ from typing import TYPE_CHECKING
 from exchange_sim.messages.reasons import RejectReason
 from exchange_sim.model.account import CASH, Account, HedgedPosition, Position
 from exchange_sim.model.enums import (
-    BUY,
     FLAG_LONG,
     FLAG_REDUCE_ONLY,
     FLAG_SHORT,
-    FOK,
-    IOC,
     LIMIT,
     SELL,
-    StpMode,
 )
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
+from exchange_sim.world.costs import (
+    ROUNDING,
+    added_margin,
+    in_numeraire,
+    loan_margin,
+    terms_now,
+    trade_cost,
+    walk,
+)
 from exchange_sim.world.margin import (
     affordable,
     collateral_change,
@@ -53,9 +58,6 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 R = RejectReason
-EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
-ROUNDING = 4
-"""Units by which the loss of a fill may differ from the change of two rounded values."""
 
 
 def afford(
@@ -83,28 +85,30 @@ def _afford_perpetual(
     position = leg_of(account, inst, order)
     held = position.qty if position else 0
     sells, leaves, hold = order.side == SELL, order.leaves, 0
-    adds = order.order_type == LIMIT and (held <= 0 if sells else held >= 0)
+    adds = order.order_type == LIMIT and not inst.inverse and (held <= 0 if sells else held >= 0)
     if adds and plainly_affordable(w, inst, account, position, order):
         return 0
     closes = 0 < leaves <= (held if sells else -held)
     if order.order_type == LIMIT:
-        qty, notional = leaves, order.price * leaves * inst.unit_value
+        qty, notional = leaves, inst.entry_at(leaves, order.price * PPM)
         hold = hold_for(w, inst, account, order, leaves)
     else:
         qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
     margin = 0
     if not closes:
         growth = abs(held - qty if sells else held + qty) - abs(held)
-        margin, reason = _added_margin(w, inst, position, growth, qty, notional)
+        margin, reason = added_margin(w, inst, position, growth, qty, notional)
         if reason:
             return reason
-        margin = max(hold, margin)
+        margin = max(hold, in_numeraire(w, inst, margin))
     cost, debt = trade_cost(w, inst, account, position, order.side, qty, notional)
-    if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)):
+    cost, debt = in_numeraire(w, inst, cost), in_numeraire(w, inst, debt)
+    if not affordable(w, account, margin + cost + loan_margin(w, inst, debt)):
         if order.order_type == LIMIT:
-            qty, notional = _terms_now(engine, inst, order)
+            qty, notional = terms_now(engine, inst, order)
             cost, debt = trade_cost(w, inst, account, position, order.side, qty, notional)
-        if not affordable(w, account, margin + cost + _loan_margin(w, inst, debt)) and not (
+            cost, debt = in_numeraire(w, inst, cost), in_numeraire(w, inst, debt)
+        if not affordable(w, account, margin + cost + loan_margin(w, inst, debt)) and not (
             closes and _stays_healthy(w, inst, account, cost, debt, leaves, position)
         ):
             return R.INSUFFICIENT_MARGIN
@@ -127,14 +131,14 @@ def cost_of(
     held = position.qty if position else 0
     hold = least = 0
     if order.order_type == LIMIT:
-        qty, notional = _terms_now(engine, inst, order)
+        qty, notional = terms_now(engine, inst, order)
         hold = hold_for(w, inst, account, order, order.leaves)
         full = order.price * order.leaves * inst.unit_value
         least, _ = trade_cost(w, inst, account, position, order.side, order.leaves, full)
     else:
         qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
     growth = abs(held + (-qty if order.side == SELL else qty)) - abs(held)
-    margin, reason = _added_margin(w, inst, position, growth, qty, notional)
+    margin, reason = added_margin(w, inst, position, growth, qty, notional)
     cost, _ = trade_cost(w, inst, account, position, order.side, qty, notional)
     return max(hold, margin) + max(cost, least), reason
 
@@ -176,104 +180,6 @@ def plainly_affordable(
     return True
 
 
-def trade_cost(
-    w: World,
-    inst: Instrument,
-    account: Account,
-    position: Position | None,
-    side: int,
-    qty: int,
-    notional: int,
-) -> tuple[int, int]:
-    """What trading ``qty`` for ``notional`` costs against the mark, and what it leaves to be lent.
-
-    The fee is part of both.  A loss that is realized takes cash, and what the wallet lacks becomes
-    a loan, which needs margin of its own.  Both are rounded up.
-    """
-    at_mark = qty * w.marks[inst.id] * inst.unit_value // PPM
-    fee = -(-notional * account.taker_ppm // PPM)
-    loss = notional - at_mark if side == BUY else at_mark - notional
-    cash = w.ledger.posted[account.id][inst.quote] - w.ledger.reserved[account.id][inst.quote] - fee
-    held = position.qty if position else 0
-    if position is not None and qty and (held > 0 if side == SELL else held < 0):
-        closed = min(qty, abs(held))
-        paid = notional if side == BUY else -notional
-        cash -= -(-paid * closed // qty) - (-position.entry_notional * closed // abs(held)) + 1
-    return max(loss, 0) + fee + ROUNDING, max(0, -cash)
-
-
-def _loan_margin(w: World, inst: Instrument, debt: int) -> int:
-    """Initial margin of a loan in the numeraire, rounded up."""
-    return -(-debt * w.venues[inst.venue].spec.loan_imr_ppm // PPM) + 1 if debt else 0
-
-
-def _added_margin(
-    w: World, inst: Instrument, position: Position | None, growth: int, qty: int, notional: int
-) -> tuple[int, int]:
-    """Initial margin of ``growth`` more lots, out of ``qty`` worth ``notional``, and why not, or 0.
-
-    The growth is valued at the order's price or the mark, whichever is higher: a sale far below the
-    mark leaves a position that is worth more than it brought.
-    """
-    if growth <= 0:
-        return 0, 0
-    table = w.brackets[inst.id]
-    assert table is not None
-    leverage, before = w.leverages[inst.id], 0
-    if position is not None:
-        leverage = position.leverage or leverage
-        before = abs(position.qty) * w.marks[inst.id] * inst.unit_value // PPM
-    value = notional if growth == qty else -(-notional * growth // qty)
-    after = before + max(value, -(-growth * w.marks[inst.id] * inst.unit_value // PPM))
-    if after > table.floors[-1] and table.max_leverage(after) < 2:
-        return 0, R.POSITION_LIMIT
-    return table.initial(after, leverage) - table.initial(before, leverage), 0
-
-
-def _terms_now(engine: MatchingEngine, inst: Instrument, order: Order) -> tuple[int, int]:
-    """Lots and notional of a limit order: what trades now at book prices, the rest at its own.
-
-    What an IOC or FOK order does not trade at once costs nothing.
-    """
-    if engine.auction or (order.time_in_force not in (IOC, FOK) and not _crosses(engine, order)):
-        return order.leaves, order.price * order.leaves * inst.unit_value
-    qty, notional = walk(engine, inst, order, order.price)
-    if order.time_in_force not in (IOC, FOK):
-        notional += (order.leaves - qty) * order.price * inst.unit_value
-        qty = order.leaves
-    return qty, notional
-
-
-def _crosses(engine: MatchingEngine, order: Order) -> bool:
-    """Whether a limit order reaches the best price of the other side."""
-    if order.side == BUY:
-        return 0 < engine.book.best_ask <= order.price
-    return engine.book.best_bid >= order.price
-
-
-def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> tuple[int, int]:
-    """Lots and notional that an order would trade now, no further than ``limit`` (0: any price).
-
-    Own resting orders are passed over when self-trade prevention would remove them; the other modes
-    stop or shrink the order, so counting them is an upper bound.  O(levels), with that mode
-    O(orders).
-    """
-    book = engine.book
-    if order.stp_mode != EXPIRE_MAKER:
-        qty, total = book.cost(1 - order.side, order.leaves, limit)
-        return qty, total * inst.unit_value
-    left, total = order.leaves, 0
-    for maker in book.orders_of(1 - order.side):
-        beyond = maker.price > limit if order.side == BUY else maker.price < limit
-        if not left or (limit and beyond):
-            break
-        if maker.account != order.account:
-            lots = min(left, maker.leaves)
-            total += lots * maker.price
-            left -= lots
-    return order.leaves - left, total * inst.unit_value
-
-
 def _stays_healthy(
     w: World,
     inst: Instrument,
@@ -300,7 +206,8 @@ def _stays_healthy(
         assert position is not None
         value = abs(position_value(w, inst.id, position))
         left = value - value * closed // abs(position.qty)
-        maintenance += table.maintenance(left) - table.maintenance(value) + ROUNDING
+        freed = table.maintenance(value) - table.maintenance(left)
+        maintenance += in_numeraire(w, inst, -freed) + ROUNDING
     maintenance -= -debt * w.venues[inst.venue].spec.loan_mmr_ppm // PPM
     return not liquidatable(w, account, equity - cost, maintenance)
 
@@ -377,7 +284,7 @@ def _collateral_loss(
 ) -> int:
     """How much equity a complete fill of a spot order costs a unified account, rounded up."""
     if order.order_type == LIMIT:
-        qty, notional = _terms_now(engine, inst, order)
+        qty, notional = terms_now(engine, inst, order)
     else:
         qty, notional = walk(engine, inst, order, take_bound(w, inst, order))
     fee = -(-notional * account.taker_ppm // PPM)

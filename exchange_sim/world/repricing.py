@@ -15,8 +15,9 @@ from exchange_sim.model.enums import BUY, FLAG_REDUCE_ONLY, FOK, IOC, LIMIT, SEL
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
+from exchange_sim.world.costs import trade_cost
 from exchange_sim.world.margin import exposed
-from exchange_sim.world.pretrade import plainly_affordable, small, trade_cost
+from exchange_sim.world.pretrade import plainly_affordable, small
 
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
@@ -91,7 +92,7 @@ def _hold_perpetual(
 ) -> bool:
     """Swap the margin of an order that only adds to a position, or only closes."""
     position, before = account.positions.get(inst.id), order.reserved
-    if position is not None and position.__class__ is not Position:
+    if inst.inverse or (position is not None and position.__class__ is not Position):
         return False
     account.order_margin -= before
     held = position.qty if position else 0

@@ -54,7 +54,7 @@ def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves:
         return 0
     position = account.positions.get(inst.id)
     leverage = (position.leverage if position else 0) or w.leverages[inst.id]
-    return -(-order.price * leaves * inst.unit_value // leverage)
+    return -(-leaves * (inst.contract_units or order.price * inst.unit_value) // leverage)
 
 
 def change_hold(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> None:
@@ -223,10 +223,13 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
     """
     _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
     maker_account, taker_account = w.accounts[maker.account], w.accounts[taker.account]
-    notional = price * qty * inst.unit_value
+    notional = entry = worth = price * qty * inst.unit_value
+    if inst.inverse:
+        entry, worth = inst.entry_at(qty, price * PPM), qty * inst.contract_units
+        notional = -entry
     signed = qty if taker.side == SELL else -qty
-    maker_pnl = change_position(w, inst, maker_account, signed, notional, maker.flags)
-    taker_pnl = change_position(w, inst, taker_account, -signed, notional, taker.flags)
+    maker_pnl = change_position(w, inst, maker_account, signed, entry, maker.flags)
+    taker_pnl = change_position(w, inst, taker_account, -signed, entry, taker.flags)
     maker_fee = notional * maker_account.maker_ppm // PPM
     taker_fee = notional * taker_account.taker_ppm // PPM
     if maker.reserved:
@@ -234,7 +237,7 @@ def settle_perpetual(w: World, inst: Instrument, outcome: Outcome) -> None:
     if taker.reserved:
         change_hold(w, inst, taker_account, taker, taker_leaves)
     _traded(
-        w, inst, outcome, (0, notional, maker_fee, taker_fee, maker_pnl, taker_pnl),
+        w, inst, outcome, (0, worth, maker_fee, taker_fee, maker_pnl, taker_pnl),
         maker_account, taker_account,
     )  # fmt: skip
     w.dirty[maker.account] = w.dirty[taker.account] = True
@@ -262,7 +265,7 @@ def pay(w: World, inst: Instrument, account: Account, pnl: int, fee: int) -> Non
     missing.
     """
     posted = w.ledger.posted
-    row, asset = posted[account.id], inst.quote
+    row, asset = posted[account.id], inst.settle
     row[asset] += pnl - fee
     posted[w.clearing[inst.id]][asset] -= pnl
     posted[w.system[inst.venue][0]][asset] += fee

@@ -48,7 +48,7 @@ class ShadowLedger:
         self.loans = [dict(account.loans) for account in w.accounts]
         self.touched: dict[int, bool] = {}
         self.problems: list[Problem] = []
-        self._quote = [inst.quote for inst in w.instruments]
+        self._settle = [inst.settle for inst in w.instruments]
         self._base = [inst.base for inst in w.instruments]
         self._fees = [w.system[inst.venue][0] for inst in w.instruments]
         self._clearing = w.clearing
@@ -83,7 +83,7 @@ class ShadowLedger:
     def _traded(self, event: Event) -> None:
         (_, _, inst, _, _, aggressor, _, _, maker, taker, base, quote, maker_fee, taker_fee,
          maker_pnl, taker_pnl, *_) = event  # fmt: skip
-        fees, asset, clearing = self._fees[inst], self._quote[inst], self._clearing[inst]
+        fees, asset, clearing = self._fees[inst], self._settle[inst], self._clearing[inst]
         if clearing < 0:
             buyer, seller = (taker, maker) if aggressor == BUY else (maker, taker)
             self._move(self._base[inst], seller, buyer, base)

@@ -26,6 +26,7 @@ from exchange_sim.messages.reasons import (
     RejectReason,
 )
 from exchange_sim.model.account import Account
+from exchange_sim.model.instrument import Instrument
 from exchange_sim.risk.profile import (
     AT_MARK,
     BANKRUPTCY_NEAR_MARK,
@@ -34,13 +35,16 @@ from exchange_sim.risk.profile import (
 )
 from exchange_sim.units import PPM
 from exchange_sim.world import adl, triggers
-from exchange_sim.world.margin import net_worth, position_value
+from exchange_sim.world.margin import net_worth, position_worth
 from exchange_sim.world.positions import change_position
 from exchange_sim.world.settlement import repay_loan
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
+
+SHIFT_MAX = 9
+"""Multiple of the mark for a debt of coins that no price makes small enough."""
 
 
 def due(venue: VenueState, equity: int, maintenance: int, worth: int) -> bool:
@@ -67,7 +71,7 @@ def resolve(w: World, venue: VenueState, account: Account, worth: int) -> Liquid
             if left > 0 and flat and not account.loans:
                 return LiquidationOutcome.DELEVERAGED
     deficit = max(0, -net_worth(w, account))
-    values = {i: abs(position_value(w, i, p)) for i, p in account.positions.items() if p.qty}
+    values = {i: position_worth(w, i, p.qty) for i, p in account.positions.items() if p.qty}
     _absorb(w, venue, account)
     if deficit:
         if any(values.values()):
@@ -100,17 +104,30 @@ def _deleverage(
 
     A bankruptcy price makes the winners pay ``deficit``, in proportion to the positions.
     """
-    values = {i: abs(position_value(w, i, account.positions[i])) for i in instruments}
+    values = {i: position_worth(w, i, account.positions[i].qty) for i in instruments}
     total = sum(values.values())
     for instrument in instruments:
-        qty, unit_value = account.positions[instrument].qty, w.instruments[instrument].unit_value
+        inst, qty = w.instruments[instrument], account.positions[instrument].qty
         share = -(-deficit * values[instrument] // total) if total else 0
-        shift = -(-share * PPM // (abs(qty) * unit_value))
-        price = _adl_price(w, venue, instrument, shift if qty > 0 else -shift)
+        price = _adl_price(w, venue, instrument, _shift(w, inst, qty, share))
         closed = adl.deleverage(w, venue, account, instrument, abs(qty), price)
         if closed:
-            notional = closed * price * unit_value // PPM
+            notional = closed * inst.contract_units or inst.value_at(closed, price)
             w.out.append((32, account.id, int(LiquidationAction.ADL), instrument, closed, notional))
+
+
+def _shift(w: World, inst: Instrument, qty: int, share: int) -> int:
+    """Micro-ticks from the mark to the price at which ``qty`` lots are worth ``share`` more."""
+    if not inst.inverse:
+        shift = -(-share * PPM // (abs(qty) * inst.unit_value))
+        return shift if qty > 0 else -shift
+    mark, price = w.marks[inst.id], w.venues[inst.venue].asset_prices[inst.settle]
+    coins = -(-share * w.price_scales[inst.settle] // max(1, price))
+    size = abs(qty) * inst.coin_value * PPM
+    if qty < 0:
+        return size // (size // mark + coins) - mark if size // mark + coins else 0
+    owed = size // mark - coins
+    return -(-size // owed) - mark if owed > 0 else mark * SHIFT_MAX
 
 
 def _adl_price(w: World, venue: VenueState, instrument: int, shift: int) -> int:
@@ -134,7 +151,7 @@ def _absorb(w: World, venue: VenueState, account: Account) -> None:
         if not qty:
             continue
         inst = w.instruments[instrument]
-        notional = abs(qty) * w.marks[instrument] * inst.unit_value // PPM
+        notional = inst.entry_at(abs(qty), w.marks[instrument])
         pnl = change_position(w, inst, account, -qty, notional)
         w.out.append((37, account.id, instrument, qty, w.marks[instrument], pnl))
         adl.post_pnl(w, account, instrument, pnl, PostingKind.TAKEOVER)

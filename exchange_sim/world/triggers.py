@@ -24,7 +24,7 @@ from exchange_sim.risk.profile import (
     SYMBOL_DRAWDOWN,
 )
 from exchange_sim.units import PPM
-from exchange_sim.world.margin import net_worth
+from exchange_sim.world.margin import net_worth, position_worth
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -106,5 +106,5 @@ def _over_limit(w: World, venue: VenueState, account: Account, instrument: int) 
     limit = w.specs[instrument].takeover_limit
     mine = w.accounts[venue.takeover].positions.get(instrument)
     total = abs(account.positions[instrument].qty + (mine.qty if mine else 0))
-    value = total * w.marks[instrument] * w.instruments[instrument].unit_value // PPM
+    value = position_worth(w, instrument, total)
     return bool(limit) and value > limit

@@ -17,7 +17,7 @@ from exchange_sim.world.collateral_prices import Pricing
 from exchange_sim.world.mark_rules import OracleState
 
 if TYPE_CHECKING:
-    from exchange_sim.world.config import VenueSpec, WorldConfig
+    from exchange_sim.world.config import InstrumentSpec, VenueSpec, WorldConfig
     from exchange_sim.world.world import World
 
 LIQUIDATION_BAND = int(MarginBand.LIQUIDATION)
@@ -107,18 +107,22 @@ class VenueState:
         self.gtd_limit = 1024
         self.takeover_busy = False
         self.has_portfolio = False
-        perpetuals = [
-            (s.instrument.id, s.instrument.unit_value, s.brackets)
-            for s in own
-            if s.brackets is not None
-        ]
-        self.mirror = Mirror(
-            spec.numeraire, spec.collateral, spec.loan_mmr_ppm, len(config.assets), perpetuals
-        )
+        self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
+        self.mirror = _mirror(spec, own, len(config.assets))
 
     def liquidations_pending(self) -> bool:
         """Whether an account waits for liquidation or the takeover account holds a position."""
         return bool(self.queue) or self.takeover_busy
+
+
+def _mirror(spec: VenueSpec, own: list[InstrumentSpec], assets: int) -> Mirror:
+    """Columns for the accounts of a venue, with its perpetuals that settle in the numeraire."""
+    perpetuals = [
+        (s.instrument.id, s.instrument.unit_value, s.brackets)
+        for s in own
+        if s.brackets is not None and not s.instrument.inverse
+    ]
+    return Mirror(spec.numeraire, spec.collateral, spec.loan_mmr_ppm, assets, perpetuals)
 
 
 def known_venue(w: World, c: tuple[int, ...]) -> VenueState | None:
@@ -144,16 +148,19 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
                 for asset, loan in account.loans.items():
                     net[asset] -= loan
             limits = _limits(account, bands)
-            beyond = account.modes is not None and _beyond(account)
-            refresh(account_id, net, account.loans, account.positions, limits, beyond)
+            beyond = (account.modes is not None or venue.coins) and _beyond(venue, account)
+            refresh(account_id, net, account.loans, account.positions, limits, bool(beyond))
     w.dirty = elsewhere
 
 
-def _beyond(account: Account) -> bool:
-    """Whether the columns cannot hold an account's margin: that of two legs side by side."""
+def _beyond(venue: VenueState, account: Account) -> bool:
+    """Whether the columns cannot hold an account's margin: of two legs, or of a contract that is
+    settled in a coin.
+    """
     if account.liquidating:
         return False
-    return any(position.legs and position.held for position in account.positions.values())
+    slots = venue.mirror.slot
+    return any(p.held and (p.legs or i not in slots) for i, p in account.positions.items())
 
 
 def _limits(account: Account, bands: tuple[int, ...]) -> Limits:

@@ -16,7 +16,6 @@ from exchange_sim.credit.desk import Loan
 from exchange_sim.ledger.ledger import Ledger
 from exchange_sim.matching.engine import MatchingEngine
 from exchange_sim.model.account import CASH, PORTFOLIO, Account
-from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.world import (
@@ -129,7 +128,7 @@ class World:
                 )
             )
         for spec in self.config.instruments:
-            if spec.instrument.kind == InstrumentKind.PERPETUAL:
+            if spec.instrument.perpetual:
                 account = self.add_account(spec.instrument.venue, -1, CASH, 0, overdraw=True)
                 self.clearing[spec.instrument.id] = account
 

@@ -27,6 +27,8 @@ START = 1_760_000_000 * 10**9
 SECOND = 10**9
 USDT, BTC, ETH, USDE = range(4)
 SPOT, USDE_SPOT, PERP, ETH_PERP, ETH_SPOT, SPOT_2, PERP_2 = range(7)
+COIN_PERP = 7
+"""An inverse perpetual on BTC in worlds made with ``coin=True``: a lot is 1,000 units of USDT."""
 PERPS = (PERP, ETH_PERP, PERP_2)
 PRICE = 1_000
 BTC_LOT = 1_000
@@ -34,6 +36,10 @@ BTC_LOT = 1_000
 BRACKETS = BracketTable(
     floors=(0, 200_000, 1_000_000), mmr_ppm=(10_000, 25_000, 100_000), leverage=(50, 20, 4)
 )
+COIN_BRACKETS = BracketTable(
+    floors=(0, 200_000, 1_000_000), mmr_ppm=(10_000, 25_000, 100_000), leverage=(50, 20, 4)
+)
+"""In units of BTC."""
 FREE_FEES = (FeeTier(0, 0),)
 FEES = (FeeTier(200, 500), FeeTier(0, 300))
 
@@ -50,8 +56,12 @@ def make_config(
     venue: dict[str, Any] | None = None,
     perp: dict[str, Any] | None = None,
     spot: dict[str, Any] | None = None,
+    coin: bool = False,
 ) -> WorldConfig:
-    """Two venues: spot and perpetuals on both; the keyword tables override their defaults."""
+    """Two venues: spot and perpetuals on both; the keyword tables override their defaults.
+
+    With ``coin`` there is an inverse perpetual too.
+    """
     usdt, btc, eth, usde = (
         Asset(i, name, 6) for i, name in enumerate(("USDT", "BTC", "ETH", "USDE"))
     )
@@ -68,6 +78,15 @@ def make_config(
             options |= {"index_sources": ((source[i], 1),), **(perp or {})}
         inst = instrument(i, symbol, where, base, usdt)
         specs.append(InstrumentSpec(inst, PRICE, **options))
+    if coin:
+        options = {"filters": Filters(unit_value=0), "default_leverage": 10, **(perp or {})}
+        options |= {"brackets": COIN_BRACKETS, "index_sources": ((SPOT, 1),)}
+        options["filters"] = Filters(unit_value=0)
+        inverse = Instrument.make(
+            COIN_PERP, "BTC-COIN", 0, InstrumentKind.INVERSE_PERPETUAL, btc, usdt,
+            Decimal("0.001"), Decimal("0.001"),
+        )  # fmt: skip
+        specs.append(InstrumentSpec(inverse, PRICE, **options))
     settings: dict[str, Any] = {
         "numeraire": USDT,
         "fee_tiers": fees,

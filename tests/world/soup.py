@@ -10,6 +10,7 @@ from exchange_sim.model.account import CASH, CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT
 from exchange_sim.world import FeeTier, World, WorldConfig
 from tests.world.factory import (
+    COIN_PERP,
     ETH_PERP,
     ETH_SPOT,
     PERP,
@@ -30,7 +31,7 @@ JUNK = (-1, -(2**62), 0, 1, 7, 10**6, HUGE)
 MODES = (CASH, PORTFOLIO, PORTFOLIO, CROSS, CROSS)
 
 
-def soup_config(seed: int = 0) -> WorldConfig:
+def soup_config(seed: int = 0, coin: bool = False) -> WorldConfig:
     """A world with fees, slices, limits, bounds and one ADL rule per seed."""
     rng = random.Random(f"config/{seed}")
     rule = rng.choice(("production_queue", "production_queue", "pro_rata", "optimised"))
@@ -54,6 +55,7 @@ def soup_config(seed: int = 0) -> WorldConfig:
             "protect_ppm": rng.choice((0, 100_000)),
             "default_leverage": rng.choice((5, 20, 50)),
         },
+        coin=coin,
         spot={"liquidation_slice": rng.choice((0, 20_000)), "market_take_bound_ppm": bound},
     )
 
@@ -74,6 +76,7 @@ class Soup:
         modes: tuple[int, ...] = MODES,
     ) -> None:
         self.w = w
+        self.coin = len(w.instruments) > COIN_PERP
         self.modes = modes
         self.rng = random.Random(seed)
         self.hostile = hostile
@@ -81,7 +84,7 @@ class Soup:
         self.now = START
         self.users: list[int] = []
         self.deposits: dict[int, int] = {}
-        self.level = dict.fromkeys(range(7), 1000)
+        self.level = dict.fromkeys(range(8), 1000)
         self.client_id = 0
         self.queue: list[Command] = list(self._opening())
 
@@ -114,6 +117,8 @@ class Soup:
             if rng.random() < 0.4:
                 sides.reverse()
             inst = PERP_2 if venue else rng.choice((PERP, ETH_PERP))
+            if self.coin and inst == ETH_PERP:
+                inst = COIN_PERP
             qty = self.deposits[first + k] * rng.choice((1, 4, 8, 12)) // 1_000
             yield (25, START, *sides, inst, 1_000, qty)
 
@@ -150,6 +155,8 @@ class Soup:
             SPOT, USDE_SPOT, PERP, PERP, PERP, ETH_PERP, ETH_PERP, ETH_SPOT,
         )  # fmt: skip
         inst = rng.choice(books)
+        if self.coin and not venue and rng.random() < 0.4:
+            inst = COIN_PERP
         if self.crash and rng.random() < 0.2:
             self.level[inst] = self.level[inst] * rng.choice((90, 96, 98, 101)) // 100
         elif rng.random() < 0.1:
@@ -240,6 +247,8 @@ class Soup:
             return (24, self.now, account, asset, amount)
         if draw < 0.68:
             inst = rng.choice((PERP, ETH_PERP, PERP_2))
+            if self.coin and inst == ETH_PERP:
+                inst = COIN_PERP
             return (25, self.now, account, other, inst, self.level[inst], rng.choice((3, 20, 90)))
         if draw < 0.78:
             return (26, self.now, account, other, asset, amount)

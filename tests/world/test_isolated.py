@@ -14,6 +14,7 @@ from exchange_sim.model.account import CASH, CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.model.enums import FLAG_LONG, FLAG_REDUCE_ONLY
 from exchange_sim.risk.prices import liquidation_price_by_table
 from exchange_sim.world import FeeTier
+from exchange_sim.world.margin import requirements
 from tests.world.factory import ETH_PERP, PERP, PRICE, SPOT, Desk, Street, of, reason
 
 BUY, SELL = 0, 1
@@ -100,8 +101,8 @@ def test_liquidation_starts_at_the_published_price(lots: int):
     assert price is not None
     for step, liquidated in ((1, False), (-1, True)):
         desk.w.marks[PERP] = round((price + Fraction(step * side, 2)) * 1_000_000)
-        margin = desk.w.margin_of(own)
-        assert (margin.equity < margin.maintenance) == liquidated
+        equity, _, maintenance = requirements(desk.w, desk.w.accounts[own])
+        assert (equity < maintenance) == liquidated
 
 
 def test_margin_is_added_and_taken_out():

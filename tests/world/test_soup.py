@@ -18,6 +18,7 @@ from exchange_sim.model.account import CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.world import World
 from exchange_sim.world.shadow import ShadowBook, ShadowLedger
 from exchange_sim.world.steps import StepChecker
+from tests.world.factory import COIN_PERP
 from tests.world.soup import MODES, Soup, soup_config
 
 ROOT = Path(__file__).parents[2]
@@ -31,9 +32,10 @@ def stir(
     crash: bool = False,
     level: str | None = "full",
     modes: tuple[int, ...] = MODES,
+    coin: bool = False,
 ):
     """A world after ``count`` commands; its events; fails on the first broken rule."""
-    w = World(soup_config(seed))
+    w = World(soup_config(seed, coin))
     soup = Soup(w, seed, crash=crash, modes=modes)
     checker = StepChecker(w, level) if level else None
     events = []
@@ -63,6 +65,14 @@ def test_no_rule_is_broken_in_any_mode(seed, crash):
     _, events = stir(seed, SHORT, crash=crash, modes=ALL_MODES)
     kinds = {event[0] for event in events}
     assert {60, 62} <= kinds
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("crash", [False, True])
+def test_no_rule_is_broken_in_coins(seed, crash):
+    """With a coin-margined contract that everybody trades."""
+    _, events = stir(seed, SHORT, crash=crash, coin=True)
+    assert any(event[0] == 6 and event[2] == COIN_PERP for event in events)
 
 
 @pytest.mark.soak
