@@ -107,14 +107,15 @@ def _adl_round(w: World, venue: VenueState) -> None:
 
     Only instruments in which something was liquidated in this slot are touched.
     """
-    if venue.for_round:
+    vault = takeover.vault_is_short(w, venue)
+    if venue.for_round or vault:
         venue.rounds += 1
-        w.out.append((50, venue.id, venue.rounds, len(venue.for_round)))
+        w.out.append((50, venue.id, venue.rounds, len(venue.for_round) + vault))
     for account_id in list(venue.for_round):
         account = w.accounts[account_id]
         worth = net_worth(w, account)
         _hand_over(w, venue, account, worth, requirements(w, account)[2])
-    if venue.attempted and venue.takeover_busy and venue.spec.adl:
+    if vault:
         takeover.deleverage_vault(w, venue)
 
 

@@ -107,10 +107,10 @@ def reduce_position(
     False when a fill-or-kill step found no book to fill it.
     """
     inst = w.instruments[instrument]
-    venue.attempted[instrument] = None
     if w.status[instrument] != InstrumentStatus.TRADING:
         venue.budget[instrument] = 0
         return True
+    venue.attempted[instrument] = None
     held = account.positions[instrument].qty
     side = SELL if held > 0 else BUY
     limit = collar(w, instrument, side)

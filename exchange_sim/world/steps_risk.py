@@ -8,11 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages.reasons import LiquidationOutcome, PostingKind
+from exchange_sim.model.enums import FLAG_LIQUIDATION
 from exchange_sim.risk.profile import (
+    BANKRUPTCY,
+    BANKRUPTCY_NEAR_MARK,
     FUND_DROP,
     FUND_EXHAUSTED,
     NEGATIVE_EQUITY,
+    PREVIOUS_MARK,
     SYMBOL_DRAWDOWN,
 )
 from exchange_sim.units import PPM
@@ -181,6 +186,40 @@ def winners_do_not_lose(step: Step) -> Iterator[Violation]:
             yield broken(step.world, "ADL-3", prices[bankrupt, instrument], price, victim)
         if pnl < -ROUNDING:
             yield broken(step.world, "ADL-3", "profit at the ADL price", pnl, victim)
+
+
+@invariant(
+    "ADL-5",
+    "ADL fills at the price of the venue's rule, and in a round after its liquidations.",
+    "O(events)",
+    STEP,
+)
+def priced_by_the_rule(step: Step) -> Iterator[Violation]:
+    """At the mark of now or before, or near the mark where the rule says how near.
+
+    A venue with rounds touches only instruments in which the same slot sent an order.
+    """
+    w, tried, round_began = step.world, set(), False
+    for event in step.events:
+        if event[0] == 1 and event[12] & FLAG_LIQUIDATION:
+            tried.add(event[3])
+        elif event[0] == 50:
+            round_began = True
+        if event[0] != 35:
+            continue
+        _, instrument, price, _, bankrupt, victim, *_ = event
+        venue, mark = w.venues[w.accounts[bankrupt].venue], w.marks[instrument]
+        rule = venue.profile.adl_price
+        expected = venue.previous_marks[instrument] if rule.kind == PREVIOUS_MARK else mark
+        room = 0
+        if rule.kind == BANKRUPTCY:
+            room = INT64_MAX
+        elif rule.kind == BANKRUPTCY_NEAR_MARK:
+            room = rule.gap_ppm * mark // PPM
+        if abs(price - expected) > room:
+            yield broken(w, "ADL-5", f"{rule.kind}: at most {room} from {expected}", price, victim)
+        if venue.profile.adl_trigger.rounds and not (round_began and instrument in tried):
+            yield broken(w, "ADL-5", "a round after a liquidation there", event, victim)
 
 
 @invariant(

@@ -83,18 +83,27 @@ def resolve(w: World, venue: VenueState, account: Account, worth: int) -> Liquid
     return LiquidationOutcome.BACKSTOP if vault else LiquidationOutcome.TAKEN_OVER
 
 
-def deleverage_vault(w: World, venue: VenueState) -> None:
-    """ADL of the takeover account itself, once its losses are larger than the fund.
+def vault_is_short(w: World, venue: VenueState) -> bool:
+    """Whether the takeover account has lost more than the fund holds, and could be deleveraged.
 
     Only in instruments in which something was liquidated in this slot.
     """
-    keeper = w.accounts[venue.takeover]
-    missing = -triggers.capacity(w, venue)
-    held = [i for i in sorted(keeper.positions) if keeper.positions[i].qty]
-    held = [i for i in held if i in venue.attempted]
-    if missing > 0 and held:
-        _deleverage(w, venue, keeper, held, missing)
+    if not (venue.takeover_busy and venue.spec.adl and _vault_positions(w, venue)):
+        return False
+    return triggers.capacity(w, venue) < 0
+
+
+def deleverage_vault(w: World, venue: VenueState) -> None:
+    """ADL of the takeover account itself, where ``vault_is_short``."""
+    held, missing = _vault_positions(w, venue), -triggers.capacity(w, venue)
+    if held and missing > 0:
+        _deleverage(w, venue, w.accounts[venue.takeover], held, missing)
         sweep(w, venue)
+
+
+def _vault_positions(w: World, venue: VenueState) -> list[int]:
+    positions = w.accounts[venue.takeover].positions
+    return [i for i in sorted(positions) if positions[i].qty and i in venue.attempted]
 
 
 def _deleverage(

@@ -111,8 +111,8 @@ class VenueState:
         self.mirror = _mirror(spec, own, len(config.assets))
 
     def liquidations_pending(self) -> bool:
-        """Whether an account waits for liquidation or the takeover account holds a position."""
-        return bool(self.queue) or self.takeover_busy
+        """Whether an account waits for liquidation or the takeover account has to sell."""
+        return bool(self.queue) or (self.takeover_busy and self.profile.takeover.works_off)
 
 
 def _mirror(spec: VenueSpec, own: list[InstrumentSpec], assets: int) -> Mirror:

@@ -18,6 +18,7 @@ from exchange_sim.model.enums import GTC, IOC, LIMIT, MARKET, InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.profile import Profile
 from exchange_sim.world import AssetSpec, FeeTier, InstrumentSpec, VenueSpec, World, WorldConfig
 from exchange_sim.world.steps import StepChecker
 
@@ -220,6 +221,21 @@ def reason(events: list[Event]) -> int:
     (event,) = events
     assert event[0] in {2, 15}, event
     return event[4] if event[0] == 2 else event[3]
+
+
+def under(profile: Profile, **rules: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a venue with a profile's rules and figures; ``rules`` change parts of it.
+
+    ``under(HYPERLIQUID, ladder={"whole_below": 0})``.
+    """
+    parts = {part: attrs.evolve(getattr(profile, part), **new) for part, new in rules.items()}
+    numbers = profile.numbers
+    return {
+        "profile": attrs.evolve(profile, **parts),
+        "bands": numbers.bands,
+        "funding_interval_ns": numbers.funding_interval_ns,
+        "liquidation_fee_ppm": 0,
+    }
 
 
 def evolve_venue(config: WorldConfig, **changes: Any) -> WorldConfig:

@@ -39,6 +39,7 @@ from tests.world.test_defi_soup import CHAIN_PLANTS
 from tests.world.test_mode_rules import PLANTS as MODE_PLANTS
 from tests.world.test_planted_issuers import ISSUER_PLANTS
 from tests.world.test_planted_loans import LOAN_PLANTS
+from tests.world.test_planted_profiles import PROFILE_PLANTS
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -422,7 +423,7 @@ def test_every_rule_has_a_planted_bug():
     """No rule is trusted that was never seen to fail."""
     planted = {rule for rule, _, _ in PLANTS.values()}
     planted |= {rule for rule, _ in (*LOAN_PLANTS.values(), *MODE_PLANTS.values())}
-    planted |= {rule for rule, _ in ISSUER_PLANTS.values()}
+    planted |= {rule for rule, _ in (*ISSUER_PLANTS.values(), *PROFILE_PLANTS.values())}
     planted |= {rule for rule, _ in CHAIN_PLANTS.values()}
     assert sorted(planted) == sorted(INVARIANTS)
 

@@ -1,0 +1,67 @@
+"""Rules about ADL under profiles are shown to fail: a bug is planted, and the rule notices it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from exchange_sim.model.account import CROSS
+from exchange_sim.risk.profiles import BYBIT, HYPERLIQUID, OKX
+from exchange_sim.world import liquidation, takeover, triggers
+from tests.world.factory import Street, under
+
+Patch = pytest.MonkeyPatch
+
+
+def _a_tick_beside_the_mark(patch: Patch) -> None:
+    """ADL is not at the mark that the rule names."""
+    real = takeover._adl_price
+    patch.setattr(takeover, "_adl_price", lambda *a: real(*a) + 1_000_000)
+
+
+def _no_round(patch: Patch) -> None:
+    """ADL before anything was tried in the book."""
+    patch.setattr(liquidation, "_for_round", lambda *_: False)
+    patch.setattr(triggers, "everything_goes", lambda w, venue, worth: worth < 0)
+    patch.setattr(
+        liquidation, "_adl_round", lambda w, venue: venue.attempted.update({2: None}) or None
+    )
+
+    def act(w, venue, account, equity, maintenance):
+        venue.attempted[2] = None
+        return True
+
+    patch.setattr(liquidation, "_act", act)
+
+
+def _always(patch: Patch) -> None:
+    """ADL although neither fund nor account is used up."""
+    patch.setattr(triggers, "everything_goes", lambda *_: True)
+
+
+PROFILE_PLANTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
+    "beside_the_mark": ("ADL-5", _a_tick_beside_the_mark),
+    "no_round": ("ADL-5", _no_round),
+    "always": ("ADL-1", _always),
+}
+PROFILE_OF = {"beside_the_mark": OKX, "no_round": HYPERLIQUID, "always": BYBIT}
+
+
+@pytest.mark.parametrize("name", PROFILE_PLANTS)
+def test_planted_bug_is_named(name, monkeypatch):
+    """An insolvent long against winners, in a fund that could pay."""
+    rule, install = PROFILE_PLANTS[name]
+    install(monkeypatch)
+    street = Street(venue=under(PROFILE_OF[name]))
+    if name == "always":
+        street.do(30, 0, 50_000)
+    street.victim(CROSS, 100, usdt=2_000)
+    street.move(970)
+    checker, street.checker = street.checker, None
+    assert checker is not None
+    command = (13, street.now, 0)
+    checker.before(command)
+    found = checker.observe(command, street.w.apply(command))
+
+    assert rule in {violation.id for violation in found}
