@@ -15,8 +15,14 @@ from exchange_sim.model.enums import BUY, FLAG_SLIDE, GTX, LIMIT, OrderStatus, S
 from exchange_sim.strategy.api import Market, OrderHandle, Strategy
 from exchange_sim.units import NANOS_PER_S
 
-SIZE_TOLERANCE: Final = 0.15
+SIZE_TOLERANCE: Final = 0.25
 """A level whose open lots are within this share of the desired size is left alone."""
+REFILL_STEP: Final = 1.5
+"""A level that is being refilled is topped up when it may grow by this factor, or for good.
+
+A larger quote loses its place in the queue.  With a message at each wake-up, topping up was 85 % of
+a maker's messages in calm.
+"""
 
 _STP: Final = int(StpMode.EXPIRE_MAKER)
 _PAUSE_NS: Final = 10 * NANOS_PER_S
@@ -188,9 +194,10 @@ class QuoteSide:
                     sent += 1
                 continue
             off, leaves = order.price_ticks - price, order.leaves_lots
+            refills = lack > SIZE_TOLERANCE * size and leaves < lots < leaves * REFILL_STEP
             if (
                 -tolerance <= off <= tolerance
-                and -SIZE_TOLERANCE * lots <= leaves - lots <= SIZE_TOLERANCE * lots
+                and (refills or abs(leaves - lots) <= SIZE_TOLERANCE * lots)
                 and lots >= min_lots
                 and price > 0
             ):
