@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_book, bench_learn, bench_pipeline, bench_run
+from benchmarks import bench_book, bench_learn, bench_pipeline, bench_reading, bench_run
 from benchmarks.figures import Figure
 
 SECTIONS: dict[str, Callable[[], list[Figure]]] = {
@@ -26,6 +26,7 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "margin": bench_pipeline.margin_figures,
     "memory": bench_pipeline.memory_figures,
     "run": bench_run.figures,
+    "reading": bench_reading.figures,
     "learn": bench_learn.figures,
 }
 

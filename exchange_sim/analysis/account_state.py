@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from exchange_sim.analysis.facts import Ints
+from exchange_sim.analysis.human import timestamps
 from exchange_sim.errors import UsageError
 from exchange_sim.messages.events import (
     AdlExecuted,
@@ -267,6 +269,29 @@ def margin_points(
         _book(causes, ("own", "rounding"), after - equity - _priced(causes))
         equity = after
         yield MarginPoint(seq, time_ns, equity, state.maintenance(), state.net_worth(), causes)
+
+
+def margin_table(run: RunData, account: int, config: WorldConfig | None = None) -> pa.Table:
+    """``margin_points`` in whole numeraire units.
+
+    Columns ``seq, time_ns, time, equity, maintenance, uni_mmr, net_worth``.  Raises as
+    ``margin_points``.
+    """
+    points = list(margin_points(run, account, config))
+    venue = run.accounts[account]["venue"]
+    scale = float(run.facts.scale[run.facts.numeraires[venue]])
+    time_ns = [point.time_ns for point in points]
+    return pa.table(
+        {
+            "seq": pa.array([point.seq for point in points], pa.int64()),
+            "time_ns": pa.array(time_ns, pa.int64()),
+            "time": timestamps(time_ns),
+            "equity": pa.array([point.equity / scale for point in points], pa.float64()),
+            "maintenance": pa.array([point.maintenance / scale for point in points], pa.float64()),
+            "uni_mmr": pa.array([point.uni_mmr for point in points], pa.float64()),
+            "net_worth": pa.array([point.net_worth / scale for point in points], pa.float64()),
+        }
+    )
 
 
 def _priced(causes: dict[tuple[str, int | str], int]) -> int:

@@ -44,6 +44,7 @@ NEVER: Final = 2**63 - 1
 
 ACCEPTED, ARMED, TRIGGERED, REPLACED, FILLED = range(1, 6)
 """Phases of one order inside one command, in the order in which they happen."""
+_PHASES: Final = 8
 
 Rows = npt.NDArray[Any]
 RAW: Final = np.dtype(
@@ -134,10 +135,12 @@ def _filled(col: dict[str, Rows], line: int, order: Rows, leaves: Any, extra: An
 
 def intervals(raw: Rows) -> pa.Table:
     """Turn the events of one instrument's orders into intervals, ordered by ``seq``."""
-    # Open lots only fall within a phase, so descending leaves are in the order of happening.
-    raw = raw[np.lexsort((raw["line"], -raw["leaves"], raw["phase"], raw["seq"], raw["order"]))]
     if not len(raw):
         return SCHEMA.empty_table()
+    # Open lots only fall within a phase, so descending leaves are in the order of happening; the
+    # sort is stable and lines rise, so equal ones stay in order.
+    moment = raw["seq"] * _PHASES + raw["phase"]
+    raw = raw[np.lexsort((-raw["leaves"], moment, np.ascontiguousarray(raw["order"])))]
     phase, new_order = raw["phase"], np.r_[True, raw["order"][1:] != raw["order"][:-1]]
     born = np.maximum.accumulate(np.where(new_order, np.arange(len(raw)), 0))
     price = raw["price"][_last(np.isin(phase, (ACCEPTED, ARMED, REPLACED)))]
@@ -146,9 +149,9 @@ def intervals(raw: Rows) -> pa.Table:
     placed = np.isin(phase, (ACCEPTED, ARMED, TRIGGERED)) | (
         (phase == REPLACED) & (raw["extra"] == 0)
     )
-    place = _places(raw)[_last(placed)]
-    shown = leaves.copy()
-    _icebergs(raw, born, leaves, shown, place)
+    ranks = _ranks(raw)
+    place, shown = ranks[_last(placed)], leaves.copy()
+    _icebergs(raw, born, leaves, shown, place, ranks)
     ends = np.r_[(raw["seq"][1:] != raw["seq"][:-1]) | new_order[1:], True]
     kept = np.flatnonzero(ends)
     same = np.r_[born[kept][1:] == born[kept][:-1], False]
@@ -173,16 +176,16 @@ def _last(marked: Rows) -> Rows:
     return found
 
 
-def _places(raw: Rows) -> Rows:
+def _ranks(raw: Rows) -> Rows:
     """A rank in time for every row: by command, then phase, then line."""
     ranks = np.empty(len(raw), np.int64)
-    ranks[np.lexsort((raw["line"], raw["phase"], raw["seq"]))] = np.arange(len(raw))
+    moment = raw["seq"] * _PHASES + raw["phase"]
+    ranks[np.lexsort((raw["line"], moment))] = np.arange(len(raw))
     return ranks
 
 
-def _icebergs(raw: Rows, born: Rows, leaves: Rows, shown: Rows, place: Rows) -> None:
-    """Follow the displayed slices of the few orders that hide a part; changes the last two."""
-    ranks = _places(raw)
+def _icebergs(raw: Rows, born: Rows, leaves: Rows, shown: Rows, place: Rows, ranks: Rows) -> None:
+    """Follow the displayed slices of the few orders that hide a part, in shown and place."""
     for start in np.flatnonzero((born == np.arange(len(raw))) & (raw["extra"] > 0)).tolist():
         end = start + int(np.searchsorted(born[start:], start, side="right"))
         display, entered = int(raw["extra"][start]), -1

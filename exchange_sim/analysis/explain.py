@@ -18,6 +18,7 @@ import numpy as np
 
 from exchange_sim.analysis.account_state import MarginPoint, margin_points, rows_of
 from exchange_sim.analysis.timeline import figure
+from exchange_sim.errors import JournalCorrupt
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import LiquidationAction, LiquidationOutcome, MarginBand
 from exchange_sim.model.enums import FLAG_FORCED, FLAG_LIQUIDATION, InstrumentKind
@@ -253,14 +254,27 @@ def _notices(run: RunData, account: int, start: Row) -> tuple[tuple[int, str], .
 def feeding_books(run: RunData, instrument: int, asset: int, venue: int) -> list[int]:
     """The books whose trades move a mark or a collateral price: itself and its index sources."""
     if instrument >= 0:
-        sources = run.world_config.instruments[instrument].index_sources
-        return [instrument, *(source for source, _ in sources)]
+        return [instrument, *_index_sources(run, instrument)]
     return [
         row["instrument"]
         for row in run.instruments
         if row["kind"] == InstrumentKind.SPOT
         and (row["venue"], row["base_asset"]) == (venue, asset)
     ]
+
+
+def _index_sources(run: RunData, instrument: int) -> list[int]:
+    """Books behind the index of a perpetual; a partially opened run may not know them."""
+    try:
+        sources = run.world_config.instruments[instrument].index_sources
+    except JournalCorrupt as damage:
+        loss = f"{run.journal_path}: {damage}; index sources are unknown"
+        if not run.partial:
+            raise
+        if loss not in run.losses:
+            run.losses.append(loss)
+        return []
+    return [source for source, _ in sources]
 
 
 def _sellers(run: RunData, start: Row) -> tuple[tuple[str, ...], tuple[Seller, ...]]:

@@ -377,7 +377,10 @@ def open_run(path: Path | str, partial: bool = False) -> RunData:
     manifest_path = directory / MANIFEST
     if not manifest_path.exists():
         if (directory / "journal.bin").exists():
-            what = "the run was not finished; its journal can still be verified and replayed"
+            what = (
+                "the run was not finished; its journal can still be verified and replayed, and"
+                " run --resume finishes it"
+            )
         else:
             what = f"this is not a run directory ({MANIFEST} is missing)"
         raise RunCorrupt(f"{directory}: {what}")

@@ -95,6 +95,35 @@ def order_timeline(run: RunData, order: int) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.seq)
 
 
+def queue_ahead(run: RunData, order: int) -> str:
+    """Where an order stood when it first rested: lots and orders ahead of it; empty if never.
+
+    Raises as ``order_timeline``.
+    """
+    table = run.table(e.OrderAccepted)
+    (row,) = table.filter(pc.equal(table.column("order_id"), order)).to_pylist() or [{}]
+    if not row:
+        raise UsageError(f"no order {order} was accepted in this run")
+    history = run.book_of(row["instrument"])
+    states = history.intervals
+    mine = states.filter(pc.equal(states.column("order_id"), order))
+    if not mine.num_rows:
+        return ""
+    first = mine.slice(0, 1).to_pylist()[0]
+    ahead = []
+    for other, _, price, shown, _ in history.after(first["seq"]).orders(first["side"]):
+        if other == order:
+            break
+        ahead.append((price == first["price"], shown))
+    level = sum(shown for same, shown in ahead if same)
+    better = sum(shown for same, shown in ahead if not same)
+    sizes = [figure(float(run.facts.quantities(n, row["instrument"]))) for n in (level, better)]
+    return (
+        f"rested behind {sizes[0]} at its own price and {sizes[1]} at better ones,"
+        f" {len(ahead)} orders in all"
+    )
+
+
 def _entries(
     run: RunData, kind: type[Message], columns: list[str], wanted: int, account: int
 ) -> list[Entry]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from exchange_sim.cli.render import errors, output
-from exchange_sim.errors import UsageError
+from exchange_sim.errors import JournalCorrupt, UsageError
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
@@ -61,9 +61,13 @@ def _account(run: RunData, name: str, limit: int) -> None:
     from exchange_sim.analysis.timeline import account_named, account_timeline
 
     account = account_named(run, name)
-    chains = []
+    chains, unknown = [], ""
     if run.accounts[account]["population"] != "system":
-        chains = liquidation_chains(run, account)
+        try:
+            chains = liquidation_chains(run, account)
+        except JournalCorrupt as damage:
+            unknown = f"{run.journal_path}: {damage}"
+            run.losses.append(f"{unknown}; causes of liquidations cannot be told")
     entries = account_timeline(run, account)
     row = run.accounts[account]
     _say(f"{row['owner']}, account {account} on {row['venue_name'] or 'no venue'}")
@@ -77,15 +81,18 @@ def _account(run: RunData, name: str, limit: int) -> None:
     for number, chain in enumerate(chains, 1):
         _say(f"\nwhy it was liquidated, {number} of {len(chains)}")
         _say("\n".join(chain.lines()))
-    if not chains:
+    if not chains and not unknown:
         _say("\nit was never liquidated")
 
 
 def _order(run: RunData, order: int) -> None:
-    from exchange_sim.analysis.timeline import order_timeline
+    from exchange_sim.analysis.timeline import order_timeline, queue_ahead
 
     entries = order_timeline(run, order)
     _say("\n".join(map(str, entries)))
+    ahead = queue_ahead(run, order)
+    if ahead:
+        _say(f"\nit {ahead}")
 
 
 def _cascade(run: RunData) -> None:

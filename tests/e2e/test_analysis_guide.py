@@ -136,5 +136,6 @@ def test_one_level_deeper(names: dict[str, Any], run: RunData) -> None:
 def test_the_rest_of_the_page(names: dict[str, Any], run: RunData) -> None:
     assert names["nodes"].num_rows == run.manifest.counts["liquidation_started"]
     assert names["costs"].num_rows > 100
-    assert len(names["path"]) > 100
+    assert names["path"].num_rows > 100
+    assert names["path"].column_names[3:] == ["equity", "maintenance", "uni_mmr", "net_worth"]
     assert names["widest"].touch()[2] > names["widest"].touch()[0]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import random
 import re
+import shutil
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
 from exchange_sim.analysis.account_state import margin_points
 from exchange_sim.analysis.cascade import cascade
 from exchange_sim.analysis.explain import liquidation_chains
 from exchange_sim.analysis.run_dir import RunData, open_run
-from exchange_sim.analysis.timeline import account_named, account_timeline
+from exchange_sim.analysis.timeline import account_named, account_timeline, queue_ahead
 from exchange_sim.analysis.withdrawals import depeg_sales, withdrawals
+from exchange_sim.cli.seam import make_world
+from exchange_sim.journal import JournalReader
 from exchange_sim.messages.events import OrderAccepted, Traded
 from tests.e2e.harness import here
 
@@ -95,6 +100,53 @@ def test_order_in_words(run: RunData) -> None:
     assert f"order {order}: " in lines[0]
     assert done.out.count(" as maker") + done.out.count(" as taker") == len(fills)
     assert run.table(OrderAccepted).num_rows > order
+    assert re.search(r"it rested behind [\d,.]+ at its own price and [\d,.]+ at better", lines[-1])
+
+
+def test_queue_ahead_is_what_the_world_held(run: RunData) -> None:
+    """The same count from a replay that stops after the order's own command."""
+    accepted = run.table(OrderAccepted)
+    states = run.book_of("leading:ALTUSDT-PERP").intervals
+    rested = states.filter(pc.greater(states.column("seq"), 2_000)).slice(50, 1).to_pylist()[0]
+    order = rested["order_id"]
+    (entry,) = accepted.filter(pc.equal(accepted.column("order_id"), order)).to_pylist()
+    mine = states.filter(pc.equal(states.column("order_id"), order)).slice(0, 1).to_pylist()[0]
+    with JournalReader(run.journal_path) as reader:
+        world = make_world(reader.header)
+        for command in reader.commands():
+            world.apply(command)
+            if world.seq == mine["seq"]:
+                break
+    ahead = []
+    for other in world.engines[entry["instrument"]].book.orders_of(mine["side"]):
+        if other.order_id == order:
+            break
+        ahead.append(other)
+
+    assert queue_ahead(run, order).endswith(f"{len(ahead)} orders in all")
+
+
+def test_books_are_those_of_a_replay(run: RunData) -> None:
+    """L3 of every instrument at instants all over the run, with trades between them."""
+    rng = random.Random(3)
+    span = run.manifest.end_ns - run.manifest.start_ns
+    instants = sorted(run.manifest.start_ns + rng.randrange(span) for _ in range(40))
+    compared = 0
+    with JournalReader(run.journal_path) as reader:
+        world, commands = make_world(reader.header), list(reader.commands())
+        at = 0
+        for instant in instants:
+            while at < len(commands) and commands[at][1] <= instant:
+                world.apply(commands[at])
+                at += 1
+            for k, engine in enumerate(world.engines):
+                book = run.book_of(k).at(instant)
+                for side in (0, 1):
+                    held = [(o.order_id, o.account, o.price, o.shown, o.leaves)
+                            for o in engine.book.orders_of(side)]  # fmt: skip
+                    assert book.orders(side) == held
+                    compared += len(held)
+    assert compared > 5_000
 
 
 @pytest.mark.parametrize(
@@ -165,8 +217,6 @@ def test_depeg_sales_are_the_sales_of_pegged_assets(run: RunData) -> None:
 
 def test_a_damaged_table_is_told(run: RunData, tmp_path: Path) -> None:
     """What can be told is told, the loss is stated."""
-    import shutil
-
     copy = Path(shutil.copytree(run.path, tmp_path / "run"))
     (copy / "events" / "order_canceled.parquet").write_bytes(b"PAR1")
     done = here("explain", copy, "--account", liquidated(run)[0])
@@ -174,3 +224,19 @@ def test_a_damaged_table_is_told(run: RunData, tmp_path: Path) -> None:
     assert done.code == 0
     assert "order_canceled.parquet: cannot be read as Parquet" in done.err
     assert "rows are lost" in done.err
+
+
+def test_a_damaged_journal_is_told(run: RunData, tmp_path: Path) -> None:
+    """Events are told without it, causes are not, and that is said."""
+    copy = Path(shutil.copytree(run.path, tmp_path / "run"))
+    (copy / "journal.bin").write_bytes(b"XSJL")
+    account = here("explain", copy, "--account", liquidated(run)[0])
+    whole = here("explain", copy)
+
+    assert account.code == whole.code == 0
+    assert "LIQUIDATION STARTED" in account.out
+    assert "journal.bin: the file ends inside the journal's header" in account.err
+    assert "causes of liquidations cannot be told" in account.err
+    assert "it was never liquidated" not in account.out
+    assert "index sources are unknown" in whole.err
+    assert "branching ratio" in whole.out
