@@ -17,6 +17,8 @@ from exchange_sim.units import mul_div_nearest
 
 ONE: Final = 1 << 64
 """One, as the fixed point of the weights."""
+GUARD_BITS: Final = 32
+"""Binary places below one nanosecond of weight, so that short intervals keep their fraction."""
 
 
 def decay(dt_ns: int, tau_ns: int) -> int:
@@ -58,8 +60,8 @@ class MovingAverage:
             return
         self._last_ns = now_ns
         kept = decay(dt, self.tau_ns)
-        self._numerator = (self._numerator * kept >> 64) + sample * dt
-        self._denominator = (self._denominator * kept >> 64) + dt
+        self._numerator = (self._numerator * kept >> 64) + (sample * dt << GUARD_BITS)
+        self._denominator = (self._denominator * kept >> 64) + (dt << GUARD_BITS)
 
     def value(self) -> int | None:
         """The average to the nearest, None before the first sample."""

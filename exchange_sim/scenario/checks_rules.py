@@ -46,7 +46,8 @@ def check_rules(parts: Parts, node: Node, venue: VenueDef) -> None:
             parts.reader.bad(at.mark, f"{at.name}: {error}")
             continue
         known = parts.get("assets", asset)
-        if made.kind in {"redemption", "weighted"} and known and known.redemption_value is None:
+        unredeemed = known and known.redemption_value is None and not known.redemption_asset
+        if made.kind in {"redemption", "weighted"} and unredeemed:
             hint = f"give assets.{asset} a redemption_asset and a redemption_value"
             parts.reader.bad(at.mark, f"{at.name}: nobody redeems {asset}", hint)
     _check_figures(parts, node, venue, base.numbers)
