@@ -283,14 +283,17 @@ def _key(run: RunData) -> bytes:
 
 
 def _build(run: RunData) -> None:
-    folder = run.path / CACHE
+    folder, packed = run.path / CACHE, pa.ipc.IpcWriteOptions(compression="zstd")
     try:
         folder.mkdir(exist_ok=True)
         for instrument, table in interval_tables(run):
             path = folder / f"book-{instrument}.arrow"
             part = path.with_suffix(".part")
             marked = table.replace_schema_metadata({b"exchange_sim.cache": _key(run)})
-            with pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, marked.schema) as out:
+            with (
+                pa.OSFile(str(part), "wb") as sink,
+                pa.ipc.new_file(sink, marked.schema, options=packed) as out,
+            ):
                 out.write_table(marked)
             part.replace(path)
     except OSError:

@@ -7,12 +7,14 @@ of the same row that says which one.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Final
 
 import attrs
 
-from exchange_sim.eventlog.schema import enum_of, table_name, unit_name
-from exchange_sim.messages.registry import Message
+from exchange_sim.errors import UsageError
+from exchange_sim.eventlog.schema import enum_of, kind_of_table, table_name, unit_name
+from exchange_sim.messages.registry import EVENTS, Message
 
 PRICE, MICRO_PRICE, ASSET_PRICE = "price", "micro price", "asset price"
 QTY, AMOUNT, PPM_SHARE, PPB_SHARE = "quantity", "amount", "ppm", "ppb"
@@ -144,3 +146,15 @@ def _amount(kind: type[Message]) -> Meaning:
 def meanings(kind: type[Message]) -> dict[str, Meaning]:
     """Meanings of all columns of a table, in order."""
     return {name: meaning(kind, name) for name in ("seq", "time_ns", *kind.field_names)}
+
+
+def event_kind(kind: type[Message] | str) -> type[Message]:
+    """The event class of a table name.  Raises ``UsageError`` that names the nearest ones."""
+    if not isinstance(kind, str):
+        return kind
+    cls = kind_of_table(kind)
+    if cls is None:
+        names = [table_name(known) for known in EVENTS.values()]
+        near = get_close_matches(kind, names, 3) or sorted(names)
+        raise UsageError(f"there is no event table {kind!r}; there are {', '.join(near)}")
+    return cls

@@ -7,7 +7,8 @@ belong to no instrument or asset (a step that only cancelled orders) are null.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,9 @@ from exchange_sim.eventlog.book_summary import DEPTH_COLUMNS
 from exchange_sim.eventlog.schema import enum_of
 from exchange_sim.messages.registry import Message
 from exchange_sim.units import PPM
+
+if TYPE_CHECKING:
+    from exchange_sim.analysis.run_dir import RunData
 
 UTC: Final = pa.timestamp("us", tz="UTC")
 """Microseconds, because Python's datetime has no more; the nanoseconds stand beside it."""
@@ -47,6 +51,15 @@ def human_view(kind: type[Message], table: pa.Table | pa.RecordBatch, facts: Fac
         else:
             shown[first] = _number(meaning, values, stored, facts)
     return pa.table(shown)
+
+
+def human_batches(run: RunData, kind: type[Message] | str) -> Iterator[pa.Table]:
+    """The human view of a table, row group by row group: memory stays bounded.
+
+    Raises as ``RunData.batches``.
+    """
+    cls = c.event_kind(kind)
+    return (human_view(cls, batch, run.facts) for batch in run.batches(cls))
 
 
 def timestamps(time_ns: Any) -> pa.Array:

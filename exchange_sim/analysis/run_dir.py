@@ -9,7 +9,6 @@ whose message starts with the path.  With ``partial`` what can still be read is 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from exchange_sim.analysis.columns import event_kind
 from exchange_sim.analysis.run_manifest import RunCorrupt, read_manifest
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.book_summary import book_schema
@@ -24,11 +24,10 @@ from exchange_sim.eventlog.manifest import MANIFEST, Manifest, file_digests
 from exchange_sim.eventlog.schema import (
     FORMAT_VERSION,
     event_schema,
-    kind_of_table,
     table_name,
 )
 from exchange_sim.eventlog.tables import side_columns
-from exchange_sim.messages.registry import EVENTS, Message
+from exchange_sim.messages.registry import Message
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.book_history import BookHistory
@@ -348,18 +347,6 @@ class RunData:
 
 def _first_line(cause: Exception) -> str:
     return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
-
-
-def event_kind(kind: type[Message] | str) -> type[Message]:
-    """The event class of a table name.  Raises ``UsageError`` that names the nearest ones."""
-    if not isinstance(kind, str):
-        return kind
-    cls = kind_of_table(kind)
-    if cls is None:
-        names = [table_name(known) for known in EVENTS.values()]
-        near = get_close_matches(kind, names, 3) or sorted(names)
-        raise UsageError(f"there is no event table {kind!r}; there are {', '.join(near)}")
-    return cls
 
 
 def open_run(path: Path | str, partial: bool = False) -> RunData:

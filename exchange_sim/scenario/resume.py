@@ -51,6 +51,7 @@ def unfinished(path: Path) -> Unfinished:
     Raises ``UsageError`` when there is nothing to resume, ``JournalCorrupt`` when not even the
     header can be read, and ``DeterminismMismatch`` when another version of the package wrote it.
     """
+    path = path if path.name not in {"", ".."} else path.resolve()
     journal = path / "journal.bin"
     if not journal.is_file():
         raise UsageError(f"{path}: there is no journal here, so there is no run to resume")

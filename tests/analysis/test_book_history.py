@@ -156,3 +156,16 @@ def test_an_empty_book(tmp_path: Path) -> None:
     assert history.at(0).touch() == (0, 0)
     assert history.at(0).table().num_rows == history.at(0).orders_table().num_rows == 0
     assert list(history.ticks()) == []
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(10, 30))
+def test_long_histories(seed: int, tmp_path: Path) -> None:
+    """Twenty worlds of 20,000 commands, every order after every twentieth."""
+    truths = write_soup(tmp_path, seed, 20_000, every=20, crash=seed % 3 == 0)
+    run = open_run(tmp_path)
+    for instrument in range(len(run.instruments)):
+        history = run.book_of(instrument)
+        for truth in truths:
+            book = history.after(truth.seq)
+            assert (book.orders(BUY), book.orders(SELL)) == truth.orders[instrument], truth.seq

@@ -13,6 +13,7 @@ import pytest
 
 from exchange_sim.analysis import foreign
 from exchange_sim.analysis.facts import ratio_of
+from exchange_sim.analysis.human import human_batches
 from exchange_sim.analysis.run_dir import RunCorrupt, RunData, open_run
 from exchange_sim.analysis.tape import candles, trades_of
 from exchange_sim.errors import UsageError
@@ -143,6 +144,8 @@ def test_batches_stream_the_same_rows(soup: RunData) -> None:
     streamed = pa.Table.from_batches(open_run(soup.path).batches("traded", ["seq", "price"]))
 
     assert streamed.equals(soup.table("traded").select(["seq", "price"]))
+    human = pa.concat_tables(human_batches(open_run(soup.path), "traded"))
+    assert human.equals(soup.view("traded"))
 
 
 def test_candles_by_hand(tiny: Path) -> None:

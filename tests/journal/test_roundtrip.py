@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange_sim.errors import InvariantViolation, StorageError
+from exchange_sim.errors import DeterminismMismatch, InvariantViolation, StorageError
 from exchange_sim.journal import JournalFooter, JournalReader, JournalWriter, valid_prefix
 from exchange_sim.journal.frames import schema_digest
+from exchange_sim.journal.writer import ComparedJournal
 from exchange_sim.limits import JOURNAL_BLOCK_COMMANDS
 from exchange_sim.messages.registry import COMMANDS
 from tests.doubles.storage import Row, any_command, cancel, header, new_order
@@ -182,3 +183,34 @@ def test_header_keeps_the_scenario_byte_for_byte(tmp_path: Path) -> None:
 def test_schema_digest_does_not_depend_on_the_process() -> None:
     assert schema_digest() == schema_digest()
     assert len(schema_digest()) == 32
+
+
+def compared(path: Path, recorded: list[Row], rows: list[Row], complete: bool = True) -> None:
+    """Write commands against recorded ones."""
+    writer = ComparedJournal(path, header(), iter(recorded))
+    try:
+        for row in rows:
+            writer.append(row)
+        writer.close(JournalFooter(len(rows), "aa", "bb", complete))
+    finally:
+        writer.abort()
+
+
+def test_a_compared_journal_is_the_same_journal(tmp_path: Path) -> None:
+    """Commands after the recorded ones are only written."""
+    rows = [new_order(i) for i in range(9)]
+    compared(tmp_path / "a", rows[:5], rows)
+    write(tmp_path / "b", rows)
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_compared_journal_finds_the_first_difference(tmp_path: Path) -> None:
+    rows = [new_order(i) for i in range(9)]
+    other = [*rows[:3], new_order(3, qty=6), *rows[4:]]
+
+    with pytest.raises(DeterminismMismatch, match=r"command 4 differs .* qty=6,.* qty=5,"):
+        compared(tmp_path / "a", other, rows)
+    with pytest.raises(DeterminismMismatch, match="ended at command 8, but more were recorded"):
+        compared(tmp_path / "b", rows, rows[:8])
+    compared(tmp_path / "c", rows, rows[:8], complete=False)
