@@ -132,6 +132,14 @@ class Market:
                 rate = mmr
         return rate
 
+    def maintenance(self, notional: float) -> float:
+        """Maintenance margin of a position of this size: each slice at its own bracket's rate."""
+        total = before = 0.0
+        for floor, _, mmr in self.brackets:
+            total += max(0.0, notional - floor) * (mmr - before)
+            before = mmr
+        return total
+
     def price(self, ticks: float) -> float:
         """The price of so many ticks, correctly rounded for whole ticks."""
         return ticks * self.tick_num / self.tick_den

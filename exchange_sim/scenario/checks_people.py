@@ -41,7 +41,28 @@ def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
             message = f"{node.name}: venue {name!r} has no fee tier {item.fee_tier}"
             at = node.table.get("fee_tier", node)
             parts.reader.bad(at.mark, message, f"tiers: 0 to {len(venue.fees) - 1}")
+    _check_modes(parts, node, item)
     _check_class_file(parts, node.table["class"], item.class_ref)
+
+
+def _check_modes(parts: Parts, node: Node, item: ParticipantDef) -> None:
+    """Margin modes: what is margined alone is a linear perpetual of a venue with an account."""
+    if "isolated" not in node.table:
+        return
+    at = node.table["isolated"]
+    if item.account not in {"cash", "cross"}:
+        message = f"{node.name}.isolated is for cash and cross accounts, not {item.account!r}"
+        hint = 'account = "isolated" isolates every perpetual' if item.account == "unified" else ""
+        parts.reader.bad(at.mark, message, hint or "remove it: all positions are isolated already")
+    kinds = {other.name: other.kind for _, other in parts.arrays.get("instruments", [])}
+    for symbol in item.isolated:
+        kind = kinds.get(symbol)
+        if kind not in {None, "PERPETUAL"}:
+            message = f"{node.name}.isolated: {symbol!r} is {kind}, not PERPETUAL"
+            parts.reader.bad(at.mark, message)
+        elif symbol.partition(":")[0] not in item.venues:
+            message = f"{node.name}.isolated: {symbol!r} is on a venue where it has no account"
+            parts.reader.bad(at.mark, message)
 
 
 def _check_class_file(parts: Parts, node: Node, reference: str) -> None:

@@ -19,6 +19,7 @@ import attrs
 
 from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.messages import commands as c
+from exchange_sim.messages.account_modes import SetMarginMode, SetPositionMode
 from exchange_sim.messages.reasons import RejectReason
 from exchange_sim.messages.registry import Message
 from exchange_sim.model.account import AccountMode
@@ -168,6 +169,7 @@ class Genesis:
         for venue in item.venues:
             account = self.open(venue, owner, mode, item.fee_tier)
             self.accounts.of[name, venue] = account
+            self._set_modes(item, account, venue)
             holdings = item.capital_at.get(venue, item.capital)
             loans = item.loans if lends and venue == item.venues[0] else {}
             for asset in sorted({*holdings, *loans}, key=lambda a: (a in loans, a)):
@@ -178,6 +180,14 @@ class Genesis:
                 kind = c.Deposit if held >= owed else c.Withdraw
                 if held != owed:
                     self._move(item, kind, account, asset, abs(held - owed))
+
+    def _set_modes(self, item: ParticipantDef, account: int, venue: str) -> None:
+        """Position and margin modes before anything is held."""
+        if item.position_mode == "hedge":
+            self.send(SetPositionMode, account, 1)
+        for symbol in item.isolated:
+            if symbol.partition(":")[0] == venue:
+                self.send(SetMarginMode, account, self.names.instruments[symbol], 1)
 
     def _move(
         self, item: ParticipantDef, kind: type[Message], account: int, asset: str, amount: int

@@ -145,6 +145,16 @@ class ParticipantDef:
         default="unified",
         doc="How its accounts are margined.",
     )
+    position_mode: str = entry(
+        Text(("one_way", "hedge")),
+        default="one_way",
+        doc="One position per perpetual, or a long and a short one side by side.",
+    )
+    isolated: tuple[str, ...] = entry(
+        Items(Ref("instruments", "instrument"), single=True),
+        default=(),
+        doc="Perpetuals that a `cash` or `cross` account margins by wallets of their own.",
+    )
     fee_tier: int = entry(Whole(0, 100), default=0, doc="Index into the venue's fees.")
     capital: dict[str, Decimal] = entry(
         Table(MONEY, ASSET),

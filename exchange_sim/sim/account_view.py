@@ -81,6 +81,8 @@ class AccountView(MoneyView):
             35: self._adl,
             37: self._taken_over,
             60: self._wallet_opened,
+            62: self._mode_changed,
+            63: self._legs_offset,
             100: self._transaction,
             101: self._transaction,
             102: self._transaction,
@@ -202,9 +204,9 @@ class AccountView(MoneyView):
             else:
                 self._end(order, FILLED)
             notices.append(("on_order_update", order))
-        holding = self.holding(instrument)
-        holding.trade(qty if side == BUY else -qty, price)
-        holding.pnl_units += pnl
+        signed = qty if side == BUY else -qty
+        flags = 0 if order is None else order.flags
+        self._trade(event[fee_at - 4], instrument, signed, price, pnl, flags)
         balances = self.wallets.get(event[fee_at - 4], self.balances)
         gained = pnl - fee
         if event[10]:

@@ -45,6 +45,8 @@ ACCOUNTS_AT: Final[dict[int, tuple[int, ...]]] = {
     103: (2,),
     60: (2,),
     61: (1,),
+    62: (1,),
+    63: (1,),
 }
 """Where an event names the accounts that get to see it; kinds 1 to 4 and 6 are routed inline."""
 

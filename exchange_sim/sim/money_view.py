@@ -14,7 +14,7 @@ from exchange_sim.messages.reasons import (
     PostingKind,
     RejectReason,
 )
-from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, PositionSide
 from exchange_sim.strategy.loan_types import TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
@@ -31,6 +31,7 @@ Notice = tuple[str, Any]
 """A callback's name and its argument; a position is named by its market only."""
 
 _TRANSACTION: Final = {100: "waiting", 101: "executed", 102: "failed", 103: "dropped"}
+LONG, SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 _FUNDING: Final = int(PostingKind.FUNDING)
 
 
@@ -61,7 +62,8 @@ class MoneyView:
     """Balances, loans and positions of one account, by asset and instrument id, and its margin.
 
     ``wallets`` holds the balances of its isolated wallets by their ledger accounts, ``wallet_of``
-    those accounts by (instrument, position side).  Positions in them are in ``holdings`` like any.
+    those accounts by (instrument, position side).  Positions in them are in ``holdings`` like any;
+    ``legs`` are those of hedge mode by (instrument, position side), and ``holdings`` their sums.
     """
 
     def __init__(
@@ -85,6 +87,8 @@ class MoneyView:
         self.holdings: dict[int, Holding] = {}
         self.wallets: dict[int, list[int]] = {}
         self.wallet_of: dict[tuple[int, int], int] = {}
+        self.hedged = False
+        self.legs: dict[tuple[int, int], Holding] = {}
         self.margin = Margin(venue, account, 0, 0.0, 0.0, 0.0, 0.0, 0.0, MarginBand.FREE)
 
     def holding(self, instrument: int) -> Holding:
@@ -119,6 +123,49 @@ class MoneyView:
         self.wallets[wallet] = [0] * len(self.balances)
         self.wallet_of[instrument, position_side] = wallet
         return []
+
+    def _mode_changed(self, _time_ns: int, event: Event) -> list[Notice]:
+        self.hedged = bool(event[2])
+        return []
+
+    def _legs_offset(self, _time_ns: int, event: Event) -> list[Notice]:
+        _, account, instrument, lots, price, pnl = event
+        self._trade(account, instrument, -lots, price / PPM, 0, FLAG_LONG)
+        self._trade(account, instrument, lots, price / PPM, pnl, FLAG_SHORT)
+        return [("on_position", self.markets[instrument])]
+
+    def isolated_units(self, instrument: int, position_side: int) -> int | None:
+        """Balance of the wallet of a position, None when it has none."""
+        wallet = self.wallet_of.get((instrument, position_side))
+        if wallet is None:
+            return None
+        return self.wallets[wallet][self.markets[instrument].settle_id]
+
+    def _trade(
+        self, account: int, instrument: int, signed: int, price: float, pnl: int, flags: int = 0
+    ) -> None:
+        """Book a change of a position that ``account`` holds, and of its leg in hedge mode."""
+        holding = self.holding(instrument)
+        holding.trade(signed, price)
+        holding.pnl_units += pnl
+        if self.hedged:
+            leg = self._leg(account, instrument, signed, flags)
+            leg.trade(signed, price)
+            leg.pnl_units += pnl
+
+    def _leg(self, account: int, instrument: int, signed: int, flags: int) -> Holding:
+        """The leg that changes: that of the wallet, of the flags, or the one that this closes."""
+        for key, wallet in self.wallet_of.items():
+            if wallet == account and key[1]:
+                return self.legs.setdefault(key, Holding())
+        side = LONG if flags & FLAG_LONG else SHORT if flags & FLAG_SHORT else 0
+        if not side:
+            long = self.legs.get((instrument, LONG))
+            short = self.legs.get((instrument, SHORT))
+            closes_long = signed < 0 and long is not None and long.lots > 0
+            opens_long = signed > 0 and not (short is not None and short.lots < 0)
+            side = LONG if closes_long or opens_long else SHORT
+        return self.legs.setdefault((instrument, side), Holding())
 
     def _owns(self, account: int) -> bool:
         return account == self.account or account in self.wallets
@@ -160,8 +207,9 @@ class MoneyView:
     # positions and risk
 
     def _position_opened(self, _time_ns: int, event: Event) -> list[Notice]:
-        signed = event[5] if self._owns(event[1]) else -event[5]
-        self.holding(event[3]).trade(signed, event[4])
+        buys = self._owns(event[1])
+        account, flags = (event[1], FLAG_LONG) if buys else (event[2], FLAG_SHORT)
+        self._trade(account, event[3], event[5] if buys else -event[5], event[4], 0, flags)
         return [("on_position", self.markets[event[3]])]
 
     def _margin(self, time_ns: int, event: Event) -> list[Notice]:
@@ -214,20 +262,23 @@ class MoneyView:
         notice = LiquidationNotice(self.venue, self.account, time_ns, "ended", outcome=outcome)
         return [("on_liquidation", notice)]
 
-    def _shrink(self, instrument: int, lots: int, price_ticks: float) -> int:
-        """Take lots off a position whatever its side; returns the side that was traded."""
-        holding = self.holding(instrument)
-        side = SELL if holding.lots > 0 else BUY
-        holding.trade(-abs(lots) if side == SELL else abs(lots), price_ticks)
-        return side
+    def _shrink(
+        self, account: int, instrument: int, lots: int, price_ticks: float, pnl: int
+    ) -> None:
+        """Take lots off a position whatever its side."""
+        held = self.holding(instrument).lots
+        for key, wallet in self.wallet_of.items():
+            if wallet == account and key[1]:
+                held = 1 if key[1] == LONG else -1
+        signed = -abs(lots) if held > 0 else abs(lots)
+        self._trade(account, instrument, signed, price_ticks, pnl)
 
     def _adl(self, time_ns: int, event: Event) -> list[Notice]:
         instrument, price, lots = event[1], event[2], event[3]
         market = self.markets[instrument]
         is_victim = self._owns(event[5])
         pnl = event[6] if is_victim else event[7]
-        self._shrink(instrument, lots, price)
-        self.holding(instrument).pnl_units += pnl
+        self._shrink(event[5] if is_victim else event[4], instrument, lots, price / PPM, pnl)
         value = pnl / self.asset_scales[market.settle_id]
         notice = AdlNotice(
             market,
@@ -243,8 +294,7 @@ class MoneyView:
     def _taken_over(self, time_ns: int, event: Event) -> list[Notice]:
         instrument, lots = event[2], event[3]
         market = self.markets[instrument]
-        self._shrink(instrument, lots, event[4] / PPM)
-        self.holding(instrument).pnl_units += event[5]
+        self._shrink(event[1], instrument, lots, event[4] / PPM, event[5])
         notice = LiquidationNotice(
             self.venue, self.account, time_ns, "taken_over", market, qty_lots=abs(lots)
         )

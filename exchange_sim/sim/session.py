@@ -33,7 +33,7 @@ INBOX_MAX: Final = 10_000
 CALLBACK_KINDS: Final[dict[str, tuple[int, ...]]] = {
     "on_order_update": (1, 2, 3, 4, 5, 6),
     "on_fill": (6,),
-    "on_position": (6, 16, 35, 37),
+    "on_position": (6, 16, 35, 37, 63),
     "on_margin": (30, 1000),
     "on_liquidation": (31, 32, 33, 37),
     "on_adl": (35,),

@@ -14,6 +14,7 @@ from exchange_sim.marketdata.bars import BarMaker
 from exchange_sim.marketdata.feed import BookListener, Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.model.enums import PositionSide
 from exchange_sim.sim.account_desk import AccountDesk
 from exchange_sim.sim.desk import Names
 from exchange_sim.sim.exchange import Exchange
@@ -140,23 +141,31 @@ class Watcher(AccountDesk):
         units = view.balances[market.base_id]
         return units // market.lot_units if market.lot_units else 0
 
-    def position(self, symbol: SymbolLike, account: str | None) -> Position:
+    def position(
+        self, symbol: SymbolLike, account: str | None, side: int = int(PositionSide.BOTH)
+    ) -> Position:
         """See ``Strategy.position``."""
         market = self.names.market(symbol)
         view = self.session_at(market.venue_id, account).view
-        holding = view.holdings.get(market.id)
+        holding = view.legs.get((market.id, side)) if side else view.holdings.get(market.id)
         if market.is_perpetual:
             mark = self.mark(market)
             valued = mark.mark_micro / PPM if mark else 0.0
         else:
             valued = self.book(market).mid_ticks
+        lots = self.position_lots(market, account)
+        if side:
+            lots = holding.lots if holding else 0
+        isolated = view.isolated_units(market.id, side)
         return Position(
             market,
             view.account,
-            self.position_lots(market, account),
+            lots,
             market.price(holding.entry_ticks) if holding else 0.0,
             market.price(valued),
             holding.pnl_units / 10**market.settle_decimals if holding else 0.0,
+            PositionSide(side),
+            None if isolated is None else isolated / 10**market.settle_decimals,
         )
 
     # pushed data

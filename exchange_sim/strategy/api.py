@@ -44,8 +44,10 @@ from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.messages.reasons import NoteKind, RejectReason
 from exchange_sim.model.enums import (
     BUY,
+    FLAG_LONG,
     FLAG_MARK_TRIGGER,
     FLAG_REDUCE_ONLY,
+    FLAG_SHORT,
     GTC,
     GTX,
     IOC,
@@ -53,6 +55,7 @@ from exchange_sim.model.enums import (
     MARKET,
     SELL,
     OrderType,
+    PositionSide,
     Side,
     StpMode,
     TimeInForce,
@@ -89,6 +92,7 @@ __all__ = [
     "OrderHandle",
     "OrderType",
     "Position",
+    "PositionSide",
     "RefusalNotice",
     "Side",
     "StpMode",
@@ -99,6 +103,8 @@ __all__ = [
     "TransferNotice",
 ]
 
+SIDE_FLAGS = (0, FLAG_LONG, FLAG_SHORT)
+"""Flags of an order by the position side that it names."""
 _FAST_PATH = ("submit", "modify", "cancel", "book", "position_lots")
 
 
@@ -159,21 +165,21 @@ class Strategy(ChainRequests):
         trailing: float = 0.0,
         expire_ns: int = 0,
         stp: StpMode | int | str = StpMode.NONE,
+        position_side: PositionSide | int | str = PositionSide.BOTH,
         flags: int = 0,
         account: str | None = None,
     ) -> OrderHandle:
         """Send an order and return its handle at once.
 
         ``order_type`` defaults to LIMIT with a price and MARKET without; ``tif`` to GTC (IOC for
-        MARKET, GTX with ``post_only``).  ``trailing`` is the callback fraction of a trailing stop.
-         Numbers that cannot be an order give a ``REJECTED`` handle (BAD_QTY, BAD_PRICE,
-        BAD_TRIGGER); wrong types raise ``TypeError``.
+        MARKET, GTX with ``post_only``).  ``trailing`` is the callback fraction of a trailing stop,
+        ``position_side`` a leg of hedge mode.  Numbers that cannot be an order give a ``REJECTED``
+        handle (BAD_QTY, BAD_PRICE, BAD_TRIGGER); wrong types raise ``TypeError``.
         """
         market = self._ctx.market(symbol)
         side_id = member(Side, side)
-        if order_type is None:
-            order_type = MARKET if price is None else LIMIT
-        kind = member(OrderType, order_type)
+        default = MARKET if price is None else LIMIT
+        kind = member(OrderType, default if order_type is None else order_type)
         if tif is None:
             tif = GTX if post_only else IOC if kind == MARKET else GTC
         lots, bad = grid(market.to_lots, qty, QTY_LOTS_MAX, RejectReason.BAD_QTY)
@@ -186,6 +192,7 @@ class Strategy(ChainRequests):
         if reason:
             return self._ctx.refused(market, side_id, kind, reason, account)
         flags |= FLAG_REDUCE_ONLY * bool(reduce_only) | FLAG_MARK_TRIGGER * bool(mark_trigger)
+        flags |= SIDE_FLAGS[member(PositionSide, position_side)]
         return self.submit(
             market,
             side_id,
@@ -240,13 +247,22 @@ class Strategy(ChainRequests):
         side_id = None if side is None else member(Side, side)
         return self._ctx.mass_cancel(symbol, side_id, venue, account)
 
-    def close_position(self, symbol: SymbolLike, account: str | None = None) -> OrderHandle | None:
-        """Market order against the known position (perpetuals: reduce-only), if any."""
+    def close_position(
+        self,
+        symbol: SymbolLike,
+        account: str | None = None,
+        position_side: PositionSide | int | str = PositionSide.BOTH,
+    ) -> OrderHandle | None:
+        """Market order against the known position (perpetuals: reduce-only), if any.
+
+        In hedge mode ``position_side`` names the leg.
+        """
         market = self._ctx.market(symbol)
-        lots = self.position_lots(market, account)
+        leg = member(PositionSide, position_side)
+        lots = self.position(market, account, leg).qty_lots
         if lots == 0:
             return None
-        flags = FLAG_REDUCE_ONLY if market.is_perpetual else 0
+        flags = SIDE_FLAGS[leg] or (FLAG_REDUCE_ONLY if market.is_perpetual else 0)
         side = SELL if lots > 0 else BUY
         return self.submit(market, side, abs(lots), 0, MARKET, IOC, flags, account=account)
 

@@ -74,7 +74,7 @@ class Context(Protocol):
     def positions(self, venue: str | None, account: str | None) -> list[Position]:
         """See ``Strategy.positions``."""
 
-    def position(self, symbol: SymbolLike, account: str | None) -> Position:
+    def position(self, symbol: SymbolLike, account: str | None, side: int = 0) -> Position:
         """See ``Strategy.position``."""
 
     def position_lots(self, symbol: SymbolLike, account: str | None = None) -> int:

@@ -126,7 +126,7 @@ class FakeContext:
             if market.is_perpetual and self._lots.get(market.symbol)
         ]
 
-    def position(self, symbol: SymbolLike, account: str | None) -> Position:
+    def position(self, symbol: SymbolLike, account: str | None, side: int = 0) -> Position:
         """The position that was set, and the fills since."""
         market = self.market(symbol)
         mark = self._marks.get(market.symbol)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from exchange_sim.errors import UsageError
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.model.enums import PositionSide
 from exchange_sim.rng import Stream
 from exchange_sim.strategy.callbacks import Callbacks
 from exchange_sim.strategy.context import Context, SymbolLike
+from exchange_sim.strategy.edge import member
 from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
 
@@ -106,32 +108,49 @@ class Reads(Callbacks):
         """Own open positions in perpetuals, in the order of the markets."""
         return self._ctx.positions(venue, account)
 
-    def liquidation_price(self, symbol: SymbolLike, account: str | None = None) -> float | None:
-        """Mark price at which this position alone would bring the account to its liquidation line.
+    def liquidation_price(
+        self,
+        symbol: SymbolLike,
+        account: str | None = None,
+        side: PositionSide | int | str = PositionSide.BOTH,
+    ) -> float | None:
+        """Mark price at which this position alone would bring its margin to the liquidation line.
 
         Computed from ``margin()`` and the delayed mark with everything else standing still::
 
             equity + q (x - mark) = line * (maintenance + rate |q| (x - mark))
 
-        ``rate`` is that of the position's bracket.  ``None`` without a position, a mark or a known
-        margin, for contracts that are settled in a coin, and where no positive price does it.
+        ``rate`` is that of the position's bracket.  An isolated position has the equity of its own
+        wallet, and the line at its maintenance margin.  ``None`` without a position, a mark or a
+        known margin, for contracts that are settled in a coin, and where no positive price does it.
         """
         market = self.market(symbol)
-        position = self.position(market, account)
-        margin, mark = self.margin(market.venue, account), position.mark_price
-        if market.is_inverse or not (
-            market.is_perpetual and position.qty_lots and mark and margin.maintenance
-        ):
+        position = self.position(market, account, side)
+        mark, qty = position.mark_price, position.qty
+        if market.is_inverse or not (market.is_perpetual and position.qty_lots and mark):
             return None
-        qty, line = position.qty, market.liquidation_line
-        slope = qty - line * market.maintenance_rate(abs(qty) * mark) * abs(qty)
-        spare = (margin.uni_mmr - line) * margin.maintenance
+        notional, line = abs(qty) * mark, market.liquidation_line
+        if position.isolated_margin is None:
+            margin = self.margin(market.venue, account)
+            if not margin.maintenance:
+                return None
+            spare = (margin.uni_mmr - line) * margin.maintenance
+        else:
+            line = 1.0
+            spare = position.isolated_margin + position.unrealized_pnl
+            spare -= market.maintenance(notional)
+        slope = qty - line * market.maintenance_rate(notional) * abs(qty)
         price = mark - spare / slope if slope else 0.0
         return price if price > 0.0 else None
 
-    def position(self, symbol: SymbolLike, account: str | None = None) -> Position:
-        """Own holding in a market."""
-        return self._ctx.position(symbol, account)
+    def position(
+        self,
+        symbol: SymbolLike,
+        account: str | None = None,
+        side: PositionSide | int | str = PositionSide.BOTH,
+    ) -> Position:
+        """Own holding in a market; in hedge mode one leg of it (``side="LONG"``), or their sum."""
+        return self._ctx.position(symbol, account, member(PositionSide, side))
 
     def position_lots(self, symbol: SymbolLike, account: str | None = None) -> int:
         """Signed lots of a perpetual, or the spot balance of the base asset in lots."""

@@ -7,7 +7,9 @@ Every request returns False when it could not be sent; answers come as events, r
 from __future__ import annotations
 
 from exchange_sim.marketdata.market import Number
+from exchange_sim.model.enums import PositionSide
 from exchange_sim.strategy.context import SymbolLike
+from exchange_sim.strategy.edge import member
 from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.reads import Reads
 
@@ -42,6 +44,32 @@ class AccountRequests(Reads):
     def set_leverage(self, symbol: SymbolLike, leverage: int, account: str | None = None) -> bool:
         """Choose the leverage of a perpetual (bounds the initial margin from below)."""
         return self._ctx.set_leverage(symbol, leverage, account)
+
+    def set_margin_mode(
+        self, symbol: SymbolLike, isolated: bool, account: str | None = None
+    ) -> bool:
+        """Margin a perpetual by a wallet of its own, or in common; see ``on_refusal``."""
+        market = self._ctx.market(symbol)
+        return self._ctx.request(50, (market.id, int(bool(isolated))), market.venue, account)
+
+    def change_margin(
+        self,
+        symbol: SymbolLike,
+        amount: float,
+        side: PositionSide | int | str = PositionSide.BOTH,
+        account: str | None = None,
+    ) -> bool:
+        """Add to the margin of an isolated position, or take from it (``amount`` below zero)."""
+        market = self._ctx.market(symbol)
+        units = self._ctx.units(market.base if market.is_inverse else market.quote, abs(amount))
+        fields = (market.id, member(PositionSide, side), units if amount > 0 else -units)
+        return units > 0 and self._ctx.request(51, fields, market.venue, account)
+
+    def set_position_mode(
+        self, hedge: bool, venue: str | None = None, account: str | None = None
+    ) -> bool:
+        """Hold one position per perpetual, or a long and a short one side by side."""
+        return self._ctx.request(52, (int(bool(hedge)),), venue, account)
 
     # loans against pledged coins
 

@@ -18,7 +18,7 @@ from exchange_sim.messages.reasons import (
     MarginBand,
     RejectReason,
 )
-from exchange_sim.model.enums import BUY, OrderStatus, OrderType, Side, TimeInForce
+from exchange_sim.model.enums import BUY, OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
 PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 NEW: Final = int(OrderStatus.NEW)
@@ -261,7 +261,9 @@ class Position:
 
     Perpetuals: signed contracts and the average entry price.  Spot: the balance of the base asset;
     the entry price is the average cost of what own fills bought, 0.0 when that is not known.
-    ``unrealized_pnl`` is taken at the delayed mark price (spot: at the delayed mid).
+    ``unrealized_pnl`` is taken at the delayed mark price (spot: at the delayed mid).  ``side`` is
+    LONG or SHORT for a leg of hedge mode, and ``isolated_margin`` what its wallet holds, None for a
+    position in common margin.
     """
 
     market: Market
@@ -270,6 +272,8 @@ class Position:
     entry_price: float
     mark_price: float
     realized_pnl: float
+    side: PositionSide = PositionSide.BOTH
+    isolated_margin: float | None = None
 
     @property
     def symbol(self) -> str:

@@ -11,6 +11,8 @@ command, ``sweep`` gives back what neither the position nor an open order needs:
                              plus what the owner added by hand
     need of an open order  = notional / leverage + fee + loss of a fill against the mark
 
+What is given back never takes the wallet below its initial margin at the mark.
+
 Sources: https://www.binance.com/en/support/faq/360038447311 (margin modes),
 https://www.binance.com/en/support/faq/87fa7ab33b574f7084d8bd2ce2d1462b (cost of an order).
 

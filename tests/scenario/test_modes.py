@@ -1,0 +1,139 @@
+"""Account modes and contracts from a scenario file to what a strategy reads, and their mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchange_sim import open_run
+from exchange_sim.analysis.second_bookkeeper import check_balances
+from exchange_sim.errors import ScenarioError
+from exchange_sim.messages.events import LiquidationStep
+from exchange_sim.scenario import load
+from exchange_sim.scenario.build import build_run
+
+FILE = Path(__file__).parent / "data" / "modes.toml"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scenario, watched by every rule, and its directory."""
+    done = build_run(load(FILE), out=tmp_path_factory.mktemp("runs")).execute()
+    assert done.directory is not None
+    return done.directory
+
+
+def seen(run: Path, who: str) -> list[dict[str, Any]]:
+    """What a strategy said."""
+    lines = [json.loads(line) for line in (run / "narrative.jsonl").read_text().splitlines()]
+    return [line for line in lines if line.get("who") == who and "seen" in line.values()]
+
+
+def test_the_books_of_every_mode_agree(run: Path) -> None:
+    """Balances rebuilt from the tables alone: coins and wallets included."""
+    assert check_balances(open_run(run)) == []
+    names = [row["owner"] for row in open_run(run).accounts]
+    assert "alone/BTCUSDT-PERP" in names
+
+
+def test_legs_are_read_side_by_side(run: Path) -> None:
+    """A long and a short, and what closing one of them leaves."""
+    first, last = seen(run, "hedger")
+    assert (first["long"], first["short"], first["net"]) == (1.0, -0.4, 0.6)
+    assert (last["long"], last["net"]) == (0.0, -0.4)
+
+
+def test_isolated_margin_and_its_liquidation_price(run: Path) -> None:
+    """One coin at ten times, bought 10 above the mark: that loss stays in the wallet too.
+
+    (10,010 - 100,010) / (0.004 - 1), then 5,000 more.
+    """
+    first, last = seen(run, "alone")
+    assert first["margin"] == pytest.approx(10_010)
+    assert first["price"] == pytest.approx((10_010 - 100_010) / (0.004 - 1), rel=1e-6)
+    assert last["margin"] == pytest.approx(15_010)
+    assert last["price"] == pytest.approx((15_010 - 100_010) / (0.004 - 1), rel=1e-6)
+    assert last["cash"] == pytest.approx(100_000 - 15_010 - 50.005)
+
+
+def test_contracts_in_dollars_and_fees_in_coins(run: Path) -> None:
+    """100,000 dollars of contracts cost 0.05 % of 0.9999 coins."""
+    first, last = seen(run, "coins")
+    assert (first["qty"], first["notional"]) == (100_000, 100_000)
+    assert first["coins"] == pytest.approx(2 - 0.0005 * 100_000 / 100_010, abs=1e-8)
+    spread = 100_000 / 99_990 - 100_000 / 100_010
+    fees = 0.0005 * (100_000 / 100_010 + 100_000 / 99_990)
+    assert last["qty"] == 0
+    assert last["coins"] == pytest.approx(2 - spread - fees, abs=3e-8)
+
+
+def ends(tmp_path: Path, *without: str) -> tuple[set[int], dict[str, int]]:
+    """Liquidated positions of ``both`` by instrument, and the lots that it holds at the end."""
+    scenario = load(FILE.with_name("contagion.toml"), (), without)
+    built = build_run(scenario, out=tmp_path)
+    done = built.execute()
+    assert done.directory is not None
+    run, world = open_run(done.directory), built.world
+    assert check_balances(run) == []
+    own = [row["account"] for row in run.accounts if row["owner"].partition("/")[0] == "both"]
+    steps = run.table(LiquidationStep).to_pylist()
+    touched = {row["instrument"] for row in steps if row["account"] in own}
+    held = {
+        world.instruments[i].symbol: position.qty
+        for account in own
+        for i, position in world.accounts[account].positions.items()
+    }
+    return touched - {-1}, held
+
+
+def test_without_unified_accounts_a_loss_stays_where_it_is(tmp_path: Path) -> None:
+    """The alt takes the other position with it, unless each has a wallet of its own."""
+    touched, held = ends(tmp_path / "with")
+    assert len(touched) == 2
+    assert held.get("demo:BTCUSDT-PERP", 0) == 0
+    touched, held = ends(tmp_path / "without", "unified_account")
+    assert len(touched) == 1
+    assert held["demo:BTCUSDT-PERP"] == 1_000
+    assert held.get("demo:ALTUSDT-PERP", 0) == 0
+
+
+def problems(*overrides: str, text: tuple[str, str] = ("", ""), folder: Path) -> list[str]:
+    """Messages of a file with one thing replaced."""
+    source = FILE.read_text()
+    assert text[0] in source
+    file = folder / "modes.toml"
+    file.write_text(source.replace(*text, 1))
+    (folder / "modes.py").write_text(FILE.with_suffix(".py").read_text())
+    with pytest.raises(ScenarioError) as caught:
+        load(file, overrides)
+    return [f"{problem.line}: {problem.message}" for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("contract_size = 100", "", "needs 'contract_size'"),
+        ("contract_size = 100", "lot_size = 100", "lot_size is not for INVERSE_PERPETUAL"),
+        ("lot_size = 0.001", "contract_size = 1", "contract_size is not for SPOT"),
+        ("contract_size = 100", "contract_size = 0.0000001", "finer than the 6 decimals"),
+        ("contract_size = 100", "contract_size = -1", "contract_size"),
+        ('kind = "SPOT"', 'kind = "INVERSE_PERPETUAL"', "settles in BTC, which has no spot"),
+        ('account = "isolated"', 'account = "isolate"', "did you mean 'isolated'"),
+        ('position_mode = "hedge"', 'position_mode = "both"', "position_mode"),
+        ('account = "isolated"', 'account = "unified"\nisolated = ["demo:BTCUSDT-PERP"]',
+         "isolated is for cash and cross accounts"),
+        ('account = "isolated"', 'account = "cash"\nisolated = ["demo:BTCUSDT"]', "is SPOT"),
+        ('account = "isolated"', 'account = "cash"\nisolated = ["demo:BTCUSD-COIN"]',
+         "is INVERSE_PERPETUAL"),
+        ('account = "isolated"', 'account = "cash"\nisolated = ["demo:BTC"]', "demo:BTC"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_located(old: str, new: str, message: str, tmp_path: Path) -> None:
+    """Every mistake has the line of its key."""
+    found = problems(text=(old, new), folder=tmp_path)
+    text = "\n".join(found)
+    assert message in text or message.split("'")[-2] in text
+    assert all(int(line.partition(":")[0]) > 0 for line in found)
