@@ -13,13 +13,12 @@ parent's share: the forced dollars of all nodes are spread over the generations 
 * impact per dollar: slope of one-second log returns of the mid on signed aggressive volume (Kyle's
   lambda in relative terms), over all seconds with trades;
 * spiral multiplier: 1 / (1 - lambda A (L - 1)) with that slope, the dollars A that the liquidated
-  held and their leverage L (``risk.leverage``; after Brunnermeier and Pedersen 2009);
+  held and their leverage L (rule book 7.1; Brunnermeier and Pedersen 2009, 10.1093/rfs/hhn098);
 * Hawkes branching ratio: 1 - sqrt(mean / variance) of the counts of forced orders per window
   (Hardiman and Bouchaud 2014, arXiv 1403.5227).
 
 Simplifications: flow that arbitrage carries from one venue's book to another counts where it is
-traded; a minute is a convention; stop orders are free choices, and forced sales of loan desks push
-but are no nodes; numeraires count one for one.
+traded; a minute is a convention; stop orders are free choices; numeraires count one for one.
 """
 
 from __future__ import annotations
@@ -55,8 +54,6 @@ from exchange_sim.units import NANOS_PER_S, format_utc
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
 
-LOAN_DESKS: Final = "loan desks"
-"""Who pushes with forced orders that no liquidation sent."""
 _COUNT_SHOWN: Final = 0.05
 _HAWKES_WINDOW_NS: Final = 10 * NANOS_PER_S
 
@@ -186,7 +183,7 @@ def _nodes(
     markets: dict[tuple[int, ...], Flow] = {}
     nodes: list[Node] = []
     fed: dict[tuple[str, str], float] = {}
-    groups = [*sorted({row["population"] for row in run.accounts}), LOAN_DESKS]
+    groups = sorted({row["population"] for row in run.accounts})
     group_of = np.array([groups.index(row["population"]) for row in run.accounts], np.int64)
     names, count = run.facts.names, len(episodes["seq"])
     spread = np.zeros((count, GENERATIONS))
@@ -198,8 +195,7 @@ def _nodes(
         key = (hurt, *books)
         if key not in markets:
             chosen = (trades["aggressor"] == hurt) & np.isin(trades["instrument"], books)
-            desks = trades["forced"] & (source < 0)
-            owners = np.where(desks, len(groups) - 1, group_of[trades["taker_account"]])
+            owners = group_of[trades["taker_account"]]
             columns = (trades["time_ns"], trades["seq"], trades["dollars"], source, owners)
             markets[key] = Flow(*(column[chosen] for column in columns))
         flow = before(markets[key], int(episodes["time_ns"][k]), seq)
@@ -272,7 +268,7 @@ def _impacts(run: RunData) -> dict[str, float]:
 
 
 def _spiral(run: RunData, nodes: tuple[Node, ...], impact: dict[str, float]) -> float | None:
-    """The multiplier of ``risk.leverage`` for the liquidated, in the market that hurt most of them.
+    """The multiplier of rule book 7.1 for the liquidated, in the market that hurt most of them.
 
     Their dollars are what they were forced to trade there, their leverage that over their equity.
     None without a cascade, infinite when it does not converge.

@@ -70,9 +70,6 @@ _AMOUNTS: Final = {
     "venue": "whole units of the numeraire of `{by}`",
 }
 
-_OF_VENUES: Final = 60
-"""Type ids below it are events of venues and their margin engines."""
-
 _NAMES: Final = {
     "AccountId": "account",
     "InstrumentId": "instrument",
@@ -87,13 +84,6 @@ _SPECIAL: Final = {
     ("position_taken_over", "price"): Meaning(MICRO_PRICE, "instrument"),
     ("asset_price_updated", "price"): Meaning(ASSET_PRICE, "venue"),
     ("traded", "base_amount"): Meaning(AMOUNT, "instrument", "base"),
-    ("legs_offset", "price"): Meaning(MICRO_PRICE, "instrument"),
-    ("loan_opened", "collateral"): Meaning(AMOUNT, "collateral_asset", "asset"),
-    ("wrapped", "amount"): Meaning(AMOUNT, "wrapper", "asset"),
-    ("unwrap_started", "amount"): Meaning(AMOUNT, "wrapper", "asset"),
-    ("pool_liquidation", "repaid"): Meaning(AMOUNT, "debt_asset", "asset"),
-    ("pool_liquidation", "seized"): Meaning(AMOUNT, "collateral_asset", "asset"),
-    ("pool_liquidation", "protocol_fee"): Meaning(AMOUNT, "collateral_asset", "asset"),
 }
 """Columns whose type alone does not say what they are."""
 
@@ -130,17 +120,11 @@ def _by_type(kind: type[Message], column: str, field_type: Any) -> Meaning:
 
 
 def _amount(kind: type[Message]) -> Meaning:
-    """An amount is in the asset that its row names, else in quote, else in the numeraire.
-
-    Only venues have a numeraire: what lenders, issuers and chains count in is not in the row.
-    """
-    for by, of in (("asset", "asset"), ("instrument", "quote")):
+    """An amount is in the asset that its row names, else in quote, else in the numeraire."""
+    for by, of in (("asset", "asset"), ("instrument", "quote"), ("account", "account")):
         if by in kind.field_names:
             return Meaning(AMOUNT, by, of)
-    for by in ("account", "venue"):
-        if by in kind.field_names and kind.type_id < _OF_VENUES:
-            return Meaning(AMOUNT, by, by)
-    return Meaning(PLAIN)
+    return Meaning(AMOUNT, "venue", "venue") if "venue" in kind.field_names else Meaning(PLAIN)
 
 
 def meanings(kind: type[Message]) -> dict[str, Meaning]:

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from exchange_sim.cli import check, explain, export, new, read, run, score, tearsheet
+from exchange_sim.cli import check, explain, export, new, read, report, run, score, tearsheet
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
 
@@ -50,6 +50,7 @@ score.register(app)
 tearsheet.register(app)
 explain.register(app)
 export.register(app)
+report.register(app)
 new.register(app)
 
 

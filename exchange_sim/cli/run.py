@@ -96,6 +96,7 @@ Resume = Annotated[
     Path | None,
     typer.Option(metavar="RUN", help="Finish a killed run: execute it again and compare."),
 ]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report.html.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
@@ -124,6 +125,7 @@ def run(
     log_level: LogLevel = "info",
     hang_limit: HangLimit = 30.0,
     no_log: NoLog = False,
+    no_report: NoReport = False,
     resume: Resume = None,
     quiet: Quiet = False,
 ) -> None:
@@ -134,7 +136,7 @@ def run(
         changed = (scenario, until, seed, overrides, without, strategy, check, no_log, without_bot)
         if any(changed):
             raise UsageError("--resume takes everything from the run: give nothing else but RUN")
-        _resume(resume, log_level, hang_limit, quiet)
+        _resume(resume, log_level, hang_limit, not no_report, quiet)
         return
     if not scenario:
         raise UsageError("name a scenario (exchange-sim scenarios lists them), or --resume a run")
@@ -153,26 +155,30 @@ def run(
         hang_limit_s=hang_limit,
         options=seam.options_text(overrides or [], without or [], addition),
         added=addition.name if addition is not None else "",
+        report=not no_report,
     )
     finished = _execute(request, quiet)
     if without_bot and addition is not None:
         alone = load(scenario, overrides or [], without or [], seed)
-        plain = attrs.evolve(
-            request,
-            scenario=attrs.evolve(alone, about=loaded.about),
-            options=seam.options_text(overrides or [], without or [], None),
-            added="",
-        )
-        _compare_with(finished, plain, addition.name, quiet)
+        options = seam.options_text(overrides or [], without or [], None)
+        _compare_with(finished, request, alone, options, quiet)
 
 
-def _compare_with(finished: seam.Finished, plain: seam.Request, name: str, quiet: bool) -> None:
+def _compare_with(
+    finished: seam.Finished,
+    request: seam.Request,
+    alone: Scenario,
+    options: tuple[str, ...],
+    quiet: bool,
+) -> None:
     """Run once more without the added strategy and show what it changed."""
+    scenario = attrs.evolve(alone, about=request.scenario.about)
+    plain = attrs.evolve(request, scenario=scenario, options=options, added="")
     other = _execute(plain, quiet)
     assert finished.directory is not None
     assert other.directory is not None
     if not quiet:
-        seam.show_impact(finished.directory, other.directory, name)
+        seam.show_impact(finished.directory, other.directory, request.added)
 
 
 def _execute(request: seam.Request, quiet: bool) -> seam.Finished:
@@ -192,7 +198,7 @@ def _execute(request: seam.Request, quiet: bool) -> seam.Finished:
     return finished
 
 
-def _resume(path: Path, log_level: str, hang_limit_s: float, quiet: bool) -> None:
+def _resume(path: Path, log_level: str, hang_limit_s: float, report: bool, quiet: bool) -> None:
     """Finish a killed run in its place; see ``scenario.resume``."""
     from exchange_sim.scenario.resume import unfinished
 
@@ -208,6 +214,7 @@ def _resume(path: Path, log_level: str, hang_limit_s: float, quiet: bool) -> Non
         hang_limit_s=hang_limit_s,
         options=found.options,
         resumed=found,
+        report=report,
     )
     _execute(request, quiet)
 
@@ -231,6 +238,8 @@ def show_finished(scenario: Scenario, finished: seam.Finished, progress: RunProg
     }
     if finished.directory is not None:
         totals["written to"] = str(finished.directory)
+    if finished.report is not None:
+        totals["report"] = str(finished.report)
     show_pairs("", totals)
 
 

@@ -41,6 +41,10 @@ Against = Annotated[
         metavar="RUN", help="A run with a switch, for counterfactual targets; repeatable."
     ),
 ]
+Html = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write a page with charts instead."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -91,12 +95,19 @@ def score_runs(
         _show_series(series)
 
 
-def compare_runs(runs: Runs, as_json: AsJson = False) -> None:
+def compare_runs(runs: Runs, as_json: AsJson = False, html: Html = None) -> None:
     """Show runs side by side: falls, depth, forced selling by system, bad debt, winners, losers."""
     from exchange_sim.analysis.compare import compare
     from exchange_sim.analysis.run_dir import open_run
 
-    facts = compare([open_run(path) for path in runs])
+    opened = [open_run(path) for path in runs]
+    if html is not None:
+        from exchange_sim.analysis.report.versus import write_comparison
+
+        path = write_comparison(opened, html)
+        output.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        return
+    facts = compare(opened)
     if as_json:
         _print_json({"runs": [fact.asdict() for fact in facts]})
         return

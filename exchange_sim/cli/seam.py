@@ -46,6 +46,8 @@ class Request:
     """The options that changed the scenario, for the manifest."""
     added: str = ""
     """Name of the added strategy, whose result is shown."""
+    report: bool = True
+    """Whether ``report.html`` is written when the run is over."""
     resumed: Unfinished | None = None
     """The killed run that is finished, instead of beginning one."""
 
@@ -59,6 +61,7 @@ class Finished:
     interrupted: bool
     totals: dict[str, Any]
     tables: tuple[ShownTable, ...]
+    report: Path | None = None
 
 
 def options_text(
@@ -115,7 +118,12 @@ def execute(request: Request, progress: RunProgress) -> Finished:
     if request.added and result.directory is not None:
         sheet = tear_sheet(open_run(result.directory), request.added, compare=False)
         tables += tuple(sections(sheet)[:2])
-    return Finished(result.directory, result.digest, result.interrupted, totals, tables)
+    report = None
+    if request.report and result.directory is not None and not result.interrupted:
+        from exchange_sim.analysis.report.page import write_report
+
+        report = write_report(open_run(result.directory))
+    return Finished(result.directory, result.digest, result.interrupted, totals, tables, report)
 
 
 def show_impact(run: Path, without: Path, strategy: str) -> None:

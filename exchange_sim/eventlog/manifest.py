@@ -64,10 +64,12 @@ class Manifest:
 def file_digests(directory: Path) -> dict[str, str]:
     """Digest of every data file of a run, by name relative to ``directory``.
 
-    A change of a single bit in a table is found by it.  Raises ``StorageError``.
+    A change of a single bit in a table is found by it.  What was made from the run later (exports)
+    is no part of it.  Raises ``StorageError``.
     """
     found = {}
-    for path in sorted([*directory.glob("*.bin"), *directory.glob("**/*.parquet")]):
+    tables = [*directory.glob("*.parquet"), *directory.glob("events/*.parquet")]
+    for path in sorted([*directory.glob("*.bin"), *tables]):
         try:
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: blake2b(digest_size=16))
