@@ -67,6 +67,7 @@ class EModeSpec:
     bonus_ppm: int
     collateral: tuple[int, ...]
     borrowable: tuple[int, ...]
+    name: str = ""
 
 
 @attrs.frozen

@@ -63,6 +63,13 @@ class ProduceBlock(Message):
     other_tip_wei: int
 
 
+@command(104)
+class SampleChain(Message):
+    """Measure pledged capital and leverage of every lending pool (``PoolSampled``)."""
+
+    time_ns: Nanos
+
+
 @command(105)
 class ApplyAction(Message):
     """Opening state: one action of a wallet before the first block, without gas."""

@@ -260,3 +260,20 @@ class RangeChanged(Message):
     amount1: Amount
     fees0: Amount
     fees1: Amount
+
+
+@event(130)
+class PoolSampled(Message):
+    """What a lending pool seems to hold, and what of it is not pledged twice; cents at its prices.
+
+    ``capital`` is deposits less debts; ``looped`` is the collateral of everybody who owes, and
+    ``leverage_ppm`` that over the equity of these (0 when nothing is left of it).
+    """
+
+    pool: int
+    deposits_cents: int
+    debts_cents: int
+    capital_cents: int
+    looped_cents: int
+    borrowers: int
+    leverage_ppm: int

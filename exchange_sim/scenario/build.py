@@ -12,6 +12,7 @@ import attrs
 
 from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
+from exchange_sim.scenario.chain_config import traffic_of
 from exchange_sim.scenario.expand_params import expand
 from exchange_sim.scenario.genesis import AccountBook, Genesis
 from exchange_sim.scenario.happenings import schedule
@@ -160,10 +161,14 @@ def _assemble(
         book_sink=recording.books,
         narrator=lambda *said: recording.narrator(*said) if recording.narrator else None,
         hang_limit_s=hang_limit_s,
+        traffic=traffic_of(scenario),
+        chain_sample_ns=scenario.chain.sample_interval_ns if scenario.chain else 0,
     )
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
     run.credit.borrowers.reactions.update(accounts.reactions)
+    if run.on_chain is not None:
+        run.on_chain.loopers.unwinds.update(accounts.unwinds)
     for participant in scenario.participants:
         _add(run, participant, classes[participant.name], accounts)
     schedule(run, scenario)
@@ -193,10 +198,15 @@ def _ignore(cmd: tuple[int, ...]) -> None:
 def _timings(scenario: Scenario, world: World) -> list[VenueTiming]:
     """What each venue does by the clock, in the order of the venues' ids."""
     specs = world.config.venues
-    return [
+    found = [
         _timing(venue, spec.funding_interval_ns)
         for venue, spec in zip(scenario.venues.values(), specs, strict=False)
     ]
+    if scenario.chain is not None:
+        found.append(
+            VenueTiming(service_base_ns=0, transfer_delay_ns=scenario.chain.confirmation_ns)
+        )
+    return found
 
 
 def _timing(venue: VenueDef, funding_interval_ns: int) -> VenueTiming:

@@ -39,7 +39,7 @@ from exchange_sim.participants.crowd import (
 )
 from exchange_sim.participants.stale import StaleBook, draw_stale_bids
 from exchange_sim.rng import Streams
-from exchange_sim.scenario import genesis_loans
+from exchange_sim.scenario import genesis_chain, genesis_loans
 from exchange_sim.scenario.expand_params import TagError, selected
 from exchange_sim.scenario.ids import Names
 from exchange_sim.scenario.participants import ParticipantDef, PopulationDef, instance_names
@@ -47,6 +47,7 @@ from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.schema import InstrumentDef
 from exchange_sim.scenario.tree import nearest
 from exchange_sim.sim.lenders import Reaction
+from exchange_sim.sim.loopers import Unwind
 from exchange_sim.strategy.load import StrategyLoadError, build_table
 from exchange_sim.units import scale_exact
 from exchange_sim.world import World
@@ -85,6 +86,8 @@ class AccountBook:
     owners: list[str] = attrs.field(factory=list)
     reactions: dict[int, Reaction] = attrs.field(factory=dict)
     """How borrowers of populations answer a margin call, by account."""
+    unwinds: dict[int, Unwind] = attrs.field(factory=dict)
+    """When loops of populations are given up, by wallet."""
 
     def owner(self, name: str) -> int:
         """A new owner id with that name."""
@@ -113,10 +116,12 @@ class Genesis:
                 amount = self.names.amount(venue.numeraire, venue.insurance)
                 self.send(c.FundInsurance, self.names.venues[name], amount)
         genesis_loans.fund_lenders(self)
+        genesis_chain.provide(self)
         for participant in self.scenario.participants:
             for name in instance_names(participant):
                 self._open_participant(participant, name)
                 genesis_loans.pledge(self, participant, name)
+                genesis_chain.open_positions(self, participant, name)
         for participant in self.scenario.participants:
             genesis_loans.open_positions(self, participant)
         streams = Streams(self.scenario.seed)
@@ -136,6 +141,8 @@ class Genesis:
         try:
             if item.kind == "leveraged_crowd":
                 self._crowd(item, streams)
+            elif item.kind == "loopers":
+                genesis_chain.loopers(self, item, streams)
             elif item.kind == "borrowers":
                 genesis_loans.borrowers(self, item, streams)
             else:
@@ -167,7 +174,12 @@ class Genesis:
         if mode == AccountMode.PORTFOLIO and not self.scenario.mechanisms.unified_account:
             mode, lends = AccountMode.ISOLATED, False
         for venue in item.venues:
-            account = self.open(venue, owner, mode, item.fee_tier)
+            wallet = self.scenario.chain is not None and venue == self.scenario.chain.name
+            account = (
+                self.open(venue, owner, AccountMode.CASH)
+                if wallet
+                else self.open(venue, owner, mode, item.fee_tier)
+            )
             self.accounts.of[name, venue] = account
             self._set_modes(item, account, venue)
             holdings = item.capital_at.get(venue, item.capital)

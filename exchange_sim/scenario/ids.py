@@ -24,6 +24,12 @@ class Names:
         self.assets = {name: k for k, name in enumerate(scenario.assets)}
         self.venues = {name: k for k, name in enumerate(scenario.venues)}
         self.instruments = {item.name: k for k, item in enumerate(scenario.instruments)}
+        if scenario.chain is not None:
+            self.venues[scenario.chain.name] = len(self.venues)
+        self.oracles = {name: k for k, name in enumerate(_in_order(scenario))}
+        self.pools = {name: k for k, name in enumerate(scenario.pools)}
+        self.markets = {name: k for k, name in enumerate(scenario.markets)}
+        self.amms = {name: k for k, name in enumerate(scenario.amms)}
         self.decimals = {name: item.decimals for name, item in scenario.assets.items()}
 
     def amount(self, asset: str, value: Decimal) -> int:
@@ -33,3 +39,20 @@ class Names:
     def amounts(self, values: Mapping[str, Decimal]) -> dict[int, int]:
         """Amounts by asset, in smallest units by id."""
         return {self.assets[asset]: self.amount(asset, value) for asset, value in values.items()}
+
+
+def _in_order(scenario: Scenario) -> list[str]:
+    """Oracles so that each comes after those that it refers to."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in found or name not in scenario.oracles:
+            return
+        item = scenario.oracles[name]
+        visit(item.base)
+        visit(item.quote)
+        found[name] = None
+
+    for name in scenario.oracles:
+        visit(name)
+    return list(found)

@@ -11,6 +11,7 @@ import attrs
 from exchange_sim.errors import Problem, ScenarioError
 from exchange_sim.scenario.addition import Addition
 from exchange_sim.scenario.checks import check
+from exchange_sim.scenario.checks_chain import check_chain
 from exchange_sim.scenario.checks_classes import check_classes
 from exchange_sim.scenario.checks_lending import check_lending
 from exchange_sim.scenario.checks_people import check_people, class_file
@@ -26,7 +27,11 @@ from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.stock import with_stock
 from exchange_sim.scenario.tree import Mark, Node
 
-SWITCH_OF_POPULATION = {"stale_bids": "stale_bids", "borrowers": "cefi_loans"}
+SWITCH_OF_POPULATION = {
+    "stale_bids": "stale_bids",
+    "borrowers": "cefi_loans",
+    "loopers": "loop_lending",
+}
 """The mechanism that switches a population when its item names none."""
 
 SWITCH_OF_OUTAGE = {"transfers": "transfer_suspension"}
@@ -75,6 +80,7 @@ def _load(
     check(parts)
     check_people(parts)
     check_lending(parts)
+    check_chain(parts)
     if reader.problems:
         check_classes(parts)
         raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import attrs
 
+from exchange_sim.scenario.chain import OpeningDef
 from exchange_sim.scenario.kinds import (
     ASSET,
     MONEY,
@@ -33,7 +34,7 @@ from exchange_sim.scenario.tree import Node
 from exchange_sim.strategy.choices import DISTRIBUTIONS, FAULT_POLICIES
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
-POPULATION_KINDS: Final = ("borrowers", "leveraged_crowd", "stale_bids")
+POPULATION_KINDS: Final = ("borrowers", "leveraged_crowd", "loopers", "stale_bids")
 """Populations that exist."""
 
 _CLASS: Final = re.compile(
@@ -183,6 +184,9 @@ class ParticipantDef:
         Items(Of(PositionDef)),
         default=(),
         doc="Perpetual positions that it holds at the start, at the initial price.",
+    )
+    opening: tuple[OpeningDef, ...] = entry(
+        Items(Of(OpeningDef)), default=(), doc="Positions on the chain that it has at the start."
     )
     latency: str | LatencyDef = entry(Latency(), default=LatencyDef(), doc="Delays of its links.")
     orders_per_s: int | None = entry(

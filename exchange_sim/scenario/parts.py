@@ -28,8 +28,17 @@ class Parts:
     tables: dict[str, dict[str, tuple[Node, Any]]] = attrs.field(factory=dict)
     arrays: dict[str, list[tuple[Node, Any]]] = attrs.field(factory=dict)
 
+    def chain_name(self) -> str:
+        """What the chain is called among the venues; empty when there is none."""
+        node = self.root.table.get("chain")
+        return (node.text("name") or "chain") if node is not None else ""
+
     def names(self, key: str) -> list[str]:
-        """All names under a key, those of unreadable items included."""
+        """All names under a key, those of unreadable items included; the chain is a venue too."""
+        found = self._names(key)
+        return [*found, self.chain_name()] if key == "venues" and self.chain_name() else found
+
+    def _names(self, key: str) -> list[str]:
         node = self.root.table.get(key)
         if node is None:
             return []

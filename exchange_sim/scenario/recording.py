@@ -99,8 +99,10 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
     for lender in world.lenders:
         system[lender.fund] = f"{lender.spec.name}/fund"
         system[lender.vault] = f"{lender.spec.name}/vault"
+    system |= _chain_accounts(world)
     for account in world.accounts:
-        name = system.get(account.id) or owners[account.owner]
+        owner = f"system/{account.id}" if account.owner < 0 else owners[account.owner]
+        name = system.get(account.id) or owner
         wallet = world.wallets.get(account.id)
         group = "system" if account.owner < 0 else name.rstrip("0123456789").rstrip("-")
         if account.owner >= 0 and name in crowds:
@@ -114,6 +116,19 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
         found.venues.append(account.venue)
         found.populations.append(group)
     return found
+
+
+def _chain_accounts(world: World) -> dict[int, str]:
+    """Names of the accounts of the chain and of everything on it."""
+    chain = world.chain
+    if chain is None:
+        return {}
+    place = world.config.venues[chain.venue].name
+    found = {chain.burned: "burned", chain.proposer: "proposer", chain.treasury: "treasury"}
+    found |= {pool.account: pool.spec.name for pool in chain.pools}
+    found |= {market.account: market.spec.name for market in chain.markets}
+    found |= {amm.account: amm.spec.name for amm in chain.amms}
+    return {account: f"{place}/{name}" for account, name in found.items()}
 
 
 class Recording:

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from exchange_sim.scenario.chain import AmmDef, ChainDef, MarketDef, OracleDef, PoolDef
 from exchange_sim.scenario.collateral import COLLATERAL, CollateralTier
 from exchange_sim.scenario.faults import HaltDef, OutageDef
 from exchange_sim.scenario.kinds import (
@@ -245,6 +246,19 @@ class Tables:
     )
     issuers: dict[str, IssuerDef] = entry(
         Table(Of(IssuerDef)), default={}, doc="Issuers of synthetic dollars on the chain."
+    )
+    chain: ChainDef | None = entry(Of(ChainDef), default=None, doc="A chain with wallets.")
+    oracles: dict[str, OracleDef] = entry(
+        Table(Of(OracleDef)), default={}, doc="Prices that are known on the chain."
+    )
+    pools: dict[str, PoolDef] = entry(
+        Table(Of(PoolDef)), default={}, doc="Lending pools on the chain."
+    )
+    markets: dict[str, MarketDef] = entry(
+        Table(Of(MarketDef)), default={}, doc="Isolated lending markets on the chain."
+    )
+    amms: dict[str, AmmDef] = entry(
+        Table(Of(AmmDef)), default={}, doc="Automated market makers on the chain."
     )
     shocks: tuple[ShockDef, ...] = entry(Items(Of(ShockDef)), default=(), doc="News.")
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")

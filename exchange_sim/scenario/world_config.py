@@ -11,6 +11,7 @@ from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
 from exchange_sim.risk.profile import CollateralPriceRule, Profile
+from exchange_sim.scenario.chain_config import chain_spec, chain_venue
 from exchange_sim.scenario.credit_config import issuers, loan_products, wrappers
 from exchange_sim.scenario.ids import PPB_PER_DAY_TO_HOUR, Names, ppm
 from exchange_sim.scenario.rules import make_rule, profile_of
@@ -38,7 +39,8 @@ def world_config(scenario: Scenario) -> WorldConfig:
     )
     venues = tuple(_venue(scenario, names, name, item) for name, item in scenario.venues.items())
     return WorldConfig(
-        scenario.start_ns, assets, venues, instruments, loans=loan_products(scenario, names),
+        scenario.start_ns, assets, (*venues, *chain_venue(scenario, names)), instruments,
+        chain=chain_spec(scenario, names), loans=loan_products(scenario, names),
         wrappers=wrappers(scenario, names), issuers=issuers(scenario, names),
     )  # fmt: skip
 

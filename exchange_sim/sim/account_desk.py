@@ -68,6 +68,19 @@ class AccountDesk(Desk):
                 return id, self.names.assets[asset], self.names.assets[backing]
         raise unknown("issuer", issuer, [name for name, _, _ in known])
 
+    def wallet(self, account: str | None) -> int:
+        """See ``Context.wallet``."""
+        if self.names.chain < 0:
+            raise UsageError(f"{self._name} has no wallet: there is no chain")
+        return self.session_at(self.names.chain, account).account
+
+    def chain_id(self, kind: str, name: str) -> int:
+        """See ``Context.chain_id``."""
+        known = self.names.on_chain.get(kind, ())
+        if name not in known:
+            raise unknown(kind, name, [one for one in known if one])
+        return known.index(name)
+
     def transact(
         self,
         actions: tuple[tuple[int, ...], ...],

@@ -44,6 +44,8 @@ class Names:
     issuers: tuple[tuple[str, int, int], ...] = ()
     underlying: dict[int, int] = attrs.field(factory=dict)
     chain: int = -1
+    on_chain: dict[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """Names of pools, markets and AMMs in the order of their ids, and of each pool's categories."""
     by_symbol: dict[str, Market] = attrs.field(init=False)
     asset_ids: dict[str, int] = attrs.field(init=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exchange_sim.defi.spec import ChainSpec
 from exchange_sim.marketdata.market import Market
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
@@ -51,7 +52,22 @@ def names_of(config: WorldConfig) -> Names:
         tuple((issuer.name, issuer.asset, issuer.backing) for issuer in config.issuers),
         {s.asset: config.assets[s.asset].redemption_asset for s in config.wrappers},
         -1 if config.chain is None else config.chain.venue,
+        _on_chain(config.chain),
     )
+
+
+def _on_chain(chain: ChainSpec | None) -> dict[str, tuple[str, ...]]:
+    """What actions on the chain refer to by number."""
+    if chain is None:
+        return {}
+    found = {
+        "pool": tuple(pool.name for pool in chain.pools),
+        "market": tuple(market.name for market in chain.markets),
+        "AMM": tuple(amm.name for amm in chain.amms),
+    }
+    for pool in chain.pools:
+        found[f"category of {pool.name}"] = ("", *(mode.name for mode in pool.emodes))
+    return found
 
 
 def _brackets(table: BracketTable | None, scale: int) -> tuple[tuple[float, int, float], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import attrs
 
@@ -14,7 +14,7 @@ from exchange_sim.marketdata.feed import Feed
 from exchange_sim.rng import Streams
 from exchange_sim.sim.account_view import MARGIN_SNAPSHOT, AccountView
 from exchange_sim.sim.agent import Agent
-from exchange_sim.sim.chain import ChainClock, Traffic
+from exchange_sim.sim.chain import Traffic
 from exchange_sim.sim.connections import RELIABLE, Connection, Connections
 from exchange_sim.sim.credit import CreditClocks
 from exchange_sim.sim.exchange import Exchange
@@ -28,6 +28,7 @@ from exchange_sim.sim.host import (
 from exchange_sim.sim.kernel import SYSTEM, Kernel
 from exchange_sim.sim.links import Latency, Link
 from exchange_sim.sim.naming import names_of
+from exchange_sim.sim.on_chain import OnChain
 from exchange_sim.sim.outages import Outage, Outages
 from exchange_sim.sim.sampling import BookSampler, SampledBook
 from exchange_sim.sim.seams import (
@@ -46,6 +47,7 @@ from exchange_sim.strategy.api import Strategy
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import WorldConfig
+from exchange_sim.world.world import World
 
 Accounts = Mapping[str, int | Mapping[str, int]]
 """By venue name: the account's id, or several ids by their names."""
@@ -108,6 +110,7 @@ class Run:
         book_sink: BookSink | None = None,
         narrator: Narrator | None = None,
         traffic: Traffic | None = None,
+        chain_sample_ns: int = 0,
         feed_interval_ns: int = 100 * NANOS_PER_MS,
         hang_limit_s: float = 0.0,
         events_per_instant_max: int = EVENTS_PER_INSTANT_MAX,
@@ -142,7 +145,7 @@ class Run:
         Transfers(self.kernel, self.exchange, self.timings, venue_of.__getitem__)
         stream = self.streams.stream("loans/borrowers")
         self.credit = CreditClocks(world, config, self.kernel, self.exchange, self.servers, stream)
-        self.chain_clock = self._blocks(world.chain, traffic or Traffic())
+        self.on_chain = self._on_chain(traffic or Traffic(), chain_sample_ns)
         self.sampler = BookSampler(self.kernel, books, book_sink, self.feed) if book_sink else None
         self.interrupted = False
         self._feed_interval_ns = feed_interval_ns
@@ -169,11 +172,12 @@ class Run:
         server = self.servers[venue]
         return VenueTimers(venue, timing, self.kernel, self.exchange, server, perpetuals)
 
-    def _blocks(self, chain: ChainState | None, traffic: Traffic) -> ChainClock | None:
+    def _on_chain(self, traffic: Traffic, sample_ns: int) -> OnChain | None:
+        chain = self.world.chain
         if chain is None:
             return None
-        stream = self.streams.stream("chain/traffic")
-        return ChainClock(chain, traffic, self.kernel, self.exchange, stream)
+        server, world = self.servers[chain.venue], cast("World", self.world)
+        return OnChain(world, self.kernel, self.exchange, server, self.streams, traffic, sample_ns)
 
     # the initial state
 
@@ -310,8 +314,8 @@ class Run:
             session.learn(now, state)
         for timers in self.timers:
             timers.start()
-        if self.chain_clock is not None:
-            self.chain_clock.start()
+        if self.on_chain is not None:
+            self.on_chain.start(self.timers[self.names.chain].sessions)
         self.credit.start()
         if self.sampler is not None:
             self.sampler.start()

@@ -16,10 +16,12 @@ from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.model.enums import PositionSide
 from exchange_sim.sim.account_desk import AccountDesk
+from exchange_sim.sim.chain_feed import ChainFeed
 from exchange_sim.sim.desk import Names
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import WAKE, Kernel
 from exchange_sim.sim.links import Link
+from exchange_sim.strategy.chain_views import ChainView
 from exchange_sim.strategy.context import SymbolLike
 from exchange_sim.strategy.views import Position
 from exchange_sim.units import PPM
@@ -93,6 +95,7 @@ class Watcher(AccountDesk):
         super().__init__(name, kernel, exchange, names)
         self.feed = feed
         self.readers = [Reader(link) for link in links]
+        self.chain_feed: ChainFeed | None = None
         self._levels = [1] * len(names.markets)
         self._ticks: dict[int, BookView] = {}
         self._book_subscriptions: dict[int, tuple[bool, Any]] = {}
@@ -167,6 +170,20 @@ class Watcher(AccountDesk):
             PositionSide(side),
             None if isolated is None else isolated / 10**market.settle_decimals,
         )
+
+    def chain_view(self) -> ChainView | None:
+        """See ``Strategy.chain_view``."""
+        chain = self.names.chain
+        if chain < 0 or self.chain_feed is None:
+            return None
+        return self.chain_feed.seen_at(self.readers[chain].view_at(self.kernel.now_ns))
+
+    def follow_chain(self, feed: ChainFeed) -> None:
+        """From now on blocks are seen, and pushed if the strategy listens."""
+        self.chain_feed = feed
+        push = self._venue_pusher("on_block", self.names.chain)
+        if push is not None:
+            feed.listeners.append(push)
 
     # pushed data
 
@@ -244,9 +261,12 @@ class Watcher(AccountDesk):
 
     def _pusher(self, callback: str, market: Market) -> Callable[[Any], None] | None:
         """A listener that sends what is published over the link; ``None`` if nobody listens."""
+        return self._venue_pusher(callback, market.venue_id)
+
+    def _venue_pusher(self, callback: str, venue: int) -> Callable[[Any], None] | None:
         if callback not in self.callbacks:
             return None
-        reader, venue = self.readers[market.venue_id], market.venue_id
+        reader = self.readers[venue]
         kernel, delays = self.kernel, self.feed.delay_ns
 
         def push(item: Any) -> None:

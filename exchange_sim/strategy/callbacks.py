@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exchange_sim.marketdata.bars import Bar
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.strategy.chain_views import ChainView
 from exchange_sim.strategy.loan_types import LoanView, TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
@@ -80,6 +81,9 @@ class Callbacks:
 
     def on_bar(self, bar: Bar) -> None:
         """A bar of a subscribed market is complete (see ``subscribe_bars``)."""
+
+    def on_block(self, chain: ChainView) -> None:
+        """A block reached this strategy, which has a wallet: the chain's state after it."""
 
 
 CALLBACK_NAMES = tuple(name for name in vars(Callbacks) if name.startswith("on_"))

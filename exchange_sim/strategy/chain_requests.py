@@ -11,16 +11,15 @@ from typing import Final
 
 from exchange_sim.marketdata.market import Number
 from exchange_sim.messages.reasons import ActionKind
-from exchange_sim.strategy.requests import AccountRequests
+from exchange_sim.strategy.chain_actions import ALL, PREVIOUS, Action, ChainActions
+from exchange_sim.strategy.chain_views import ChainView
 
-Action = tuple[int, ...]
+__all__ = ["ALL", "PREVIOUS", "Action", "ChainRequests"]
 
-ALL: Final = -1
-PREVIOUS: Final = -2
 GWEI: Final = 10**9
 
 
-class ChainRequests(AccountRequests):
+class ChainRequests(ChainActions):
     """Transactions from an own wallet."""
 
     def transact(
@@ -39,6 +38,14 @@ class ChainRequests(AccountRequests):
         return self._ctx.transact(
             actions, round(tip_gwei * GWEI), round(max_fee_gwei * GWEI), venue, account
         )
+
+    def chain_view(self) -> ChainView | None:
+        """The chain after the newest block that has reached this strategy; None before one has."""
+        return self._ctx.chain_view()
+
+    def wallet(self, account: str | None = None) -> int:
+        """The number of an own wallet, by which views and other wallets know it."""
+        return self._ctx.wallet(account)
 
     def units(self, asset: str, qty: Number) -> int:
         """Smallest units of an asset, rounded down, as actions count them."""

@@ -13,6 +13,7 @@ from exchange_sim.marketdata.market import Market, Number
 from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
 from exchange_sim.model.enums import GTC, LIMIT
 from exchange_sim.rng import Stream
+from exchange_sim.strategy.chain_views import ChainView
 from exchange_sim.strategy.loan_types import LoanView
 from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
@@ -159,6 +160,15 @@ class Context(Protocol):
 
     def issuer(self, issuer: str) -> tuple[int, str, str]:
         """Id, dollar and backing of an issuer."""
+
+    def chain_id(self, kind: str, name: str) -> int:
+        """The number of a ``"pool"``, ``"market"``, ``"AMM"`` or ``"category of POOL"``."""
+
+    def wallet(self, account: str | None) -> int:
+        """See ``Strategy.wallet``."""
+
+    def chain_view(self) -> ChainView | None:
+        """See ``Strategy.chain_view``."""
 
     def transact(
         self,

@@ -14,6 +14,7 @@ from exchange_sim.messages.reasons import MarginBand
 from exchange_sim.model.enums import GTC, LIMIT
 from exchange_sim.rng import Stream, Streams
 from exchange_sim.strategy.api import Strategy
+from exchange_sim.strategy.chain_views import ChainView
 from exchange_sim.strategy.context import SymbolLike
 from exchange_sim.strategy.edge import millionths
 from exchange_sim.strategy.loan_types import LoanView
@@ -48,6 +49,8 @@ class FakeContext:
         self.subscriptions: list[tuple[Any, ...]] = []
         self.stopped = ""
         self.credit: list[LoanView] = []
+        self.chain: ChainView | None = None
+        self.chain_names: dict[str, list[str]] = {}
 
     @property
     def now_ns(self) -> int:
@@ -261,6 +264,21 @@ class FakeContext:
         """A bench has one issuer: of the first base asset, backed by the first quote asset."""
         first = next(iter(self._markets.values()))
         return 0, first.base, first.quote
+
+    def chain_id(self, kind: str, name: str) -> int:
+        """Numbers in the order in which a test asks for names."""
+        known = self.chain_names.setdefault(kind, [""] if kind.startswith("category") else [])
+        if name not in known:
+            known.append(name)
+        return known.index(name)
+
+    def wallet(self, account: str | None) -> int:
+        """Always the same wallet."""
+        return 7
+
+    def chain_view(self) -> ChainView | None:
+        """What the test has put there."""
+        return self.chain
 
     def transact(
         self,

@@ -37,7 +37,7 @@ from exchange_sim.world import (
     transfers,
     wrappers,
 )
-from exchange_sim.world.chain import blocks, feeds
+from exchange_sim.world.chain import blocks, feeds, sampling
 from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.issuers import open_issuers
@@ -237,6 +237,7 @@ HANDLERS: dict[int, Handler] = {
     101: blocks.submit_transaction,
     102: blocks.cancel_transaction,
     103: blocks.produce_block,
+    104: sampling.sample_chain,
     105: blocks.apply_action,
     50: isolated.set_margin_mode,
     51: isolated.change_margin,

@@ -162,7 +162,7 @@ def test_callback_names_are_the_public_contract():
         "on_liquidation", "on_adl", "on_funding", "on_mark_price", "on_timer", "on_loan",
         "on_transaction",
         "on_transfer",
-        "on_refusal", "on_disconnect", "on_reconnect", "on_stop", "on_bar",
+        "on_refusal", "on_disconnect", "on_reconnect", "on_stop", "on_bar", "on_block",
     )  # fmt: skip
     assert all(getattr(Callbacks, name).__doc__ for name in CALLBACK_NAMES)
 

@@ -79,12 +79,15 @@ class Amm:
 
     def price(self, ledger: Ledger, asset: int, quote: int) -> int:
         """Marginal price of a whole ``asset`` in whole ``quote``, times 10**8; 0 when empty."""
+        return self.marginal(self.balances(ledger), asset, quote)
+
+    def marginal(self, held: list[int], asset: int, quote: int) -> int:
+        """As ``price``, with other balances than the account's."""
         i, j = self.index_of[asset], self.index_of[quote]
         if self.kind == AmmKind.CONCENTRATED:
             square = self.curve.sqrt_price**2
             up, down = (square, Q96 * Q96) if i == 0 else (Q96 * Q96, square)
             return up * self.scales[i] * USD // (down * self.scales[j])
-        held = self.balances(ledger)
         if not held[i] or not held[j]:
             return 0
         if self.kind == AmmKind.CONSTANT_PRODUCT:
@@ -92,7 +95,10 @@ class Amm:
         scaled = self.scaled(held)
         if min(scaled) <= 0:
             return 0
-        value = stableswap.spot_price(scaled, self.amplification, i, j, PRECISION)
+        try:
+            value = stableswap.spot_price(scaled, self.amplification, i, j, PRECISION)
+        except ValueError:
+            return 0
         return value * self.rates[i] * USD // (PRECISION * self.rates[j])
 
     def parts(self) -> Iterator[tuple[object, ...]]:

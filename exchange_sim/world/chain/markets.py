@@ -45,6 +45,7 @@ def position_at(x: Execution, state: MarketState, wallet: int) -> MarketPosition
     if position is None:
         position = MarketPosition()
         x.put(state.positions, wallet, position)
+    state.dirty[wallet] = None
     x.touch(position)
     return position
 

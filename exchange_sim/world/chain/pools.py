@@ -44,7 +44,7 @@ class Pool:
 
 
 class MarketState:
-    """An isolated market with its account and positions."""
+    """An isolated market with its account and positions; ``dirty`` as in ``Pool``."""
 
     def __init__(self, id: int, spec: MarketSpec, account: int, now: int) -> None:
         self.id = id
@@ -52,6 +52,7 @@ class MarketState:
         self.account = account
         self.market = Market(spec, now)
         self.positions: dict[int, MarketPosition] = {}
+        self.dirty: dict[int, None] = {}
 
     def parts(self) -> Iterator[tuple[object, ...]]:
         """Every number of the state, for the digest."""
