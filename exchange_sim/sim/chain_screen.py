@@ -80,9 +80,9 @@ class PoolScreen:
         n, now = len(self.wallets), self._w.time_ns
         units = []
         for reserve, scale in zip(self._pool.reserves, self._scales, strict=True):
-            supply, debt, _ = reserve.indices_at(now)
+            up, down, _ = reserve.indices_at(now)
             price = price_of(self._w, reserve.spec.oracle) / scale
-            units.append((supply / WAD * price, debt / WAD * price))
+            units.append((up / WAD * price, down / WAD * price))
         values = np.array(units).reshape(-1, 2)
         weights = self._thresholds[self._category[:n]] * values[:, 0]
         supply = self._supply[:n]
