@@ -7,7 +7,7 @@ equity is booked under what caused it, so that the causes add up to the whole ch
 
 Simplifications: the initial margin is left out, because chosen leverages are commands, not events;
 takeover accounts cannot be followed, because what they take over is logged under its former owner;
-the two legs of hedge mode count by their sum.
+the maintenance of the two legs of hedge mode is that of their sum.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 from exchange_sim.analysis.facts import Ints
 from exchange_sim.analysis.human import timestamps
 from exchange_sim.errors import UsageError
+from exchange_sim.messages.account_modes import LegsOffset
 from exchange_sim.messages.events import (
     AdlExecuted,
     AssetPriceUpdated,
@@ -141,6 +142,7 @@ _OWNERS: dict[type[Message], tuple[str, ...]] = {
     Traded: ("maker_account", "taker_account"),
     AdlExecuted: ("bankrupt_account", "victim_account"),
     PositionTakenOver: ("account",),
+    LegsOffset: ("account",),
     LedgerPosted: ("from_account", "to_account"),
     LoanChanged: ("account",),
 }
@@ -180,6 +182,9 @@ def apply_event(state: AccountState, account: int, kind: type[Message], row: Row
             if row[column] == account:
                 state.fill(inst.id, sign * qty, notional, 0)
         return "opening position"
+    if kind is LegsOffset:
+        state.fill(inst.id, 0, 0, row["pnl"])
+        return "legs offset"
     notional = abs(qty) * row["price"] * inst.unit_value // PPM
     if kind is PositionTakenOver:
         state.fill(inst.id, -qty, notional, row["pnl"])

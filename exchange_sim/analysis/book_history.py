@@ -1,8 +1,9 @@
 """The book of one instrument at any instant: L1, L2 and L3, tick by tick, without a replay.
 
-The history is a table of intervals (``book_rows``), built once for all books of a run on the first
-question and kept in ``<run>/cache/book-<id>.arrow``.  It costs the run nothing, works for runs that
-were written long ago, and is deleted without loss.
+The history is a table of intervals (``book_rows``), kept in ``<run>/cache/book-<id>.arrow``.  The
+first question about a book builds it; ``prepare_books`` builds all of them and reads the tables
+once instead of once a book.  This costs the run nothing, works for runs that were written long ago,
+and is deleted without loss.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from sortedcontainers import SortedDict
 
-from exchange_sim.analysis.book_rows import NEVER, interval_tables
+from exchange_sim.analysis.book_rows import NEVER, interval_tables, intervals_of
 from exchange_sim.analysis.human import timestamps
 from exchange_sim.model.enums import BUY, SELL
 
@@ -267,14 +268,20 @@ def history_of(run: RunData, instrument: int) -> BookHistory:
     Raises ``RunCorrupt`` when an order table cannot be read.
     """
     symbol, facts = run.instruments[instrument]["symbol"], run.facts
-    target = run.path / CACHE / f"book-{instrument}.arrow"
-    table = _cached(target, _key(run))
+    folder = run.path / CACHE
+    table = _cached(folder / f"book-{instrument}.arrow", _key(run))
     if table is None:
-        _build(run)
-        table = _cached(target, _key(run))
-    if table is None:  # The directory cannot be written: work without a cache.
-        table = next(found for at, found in interval_tables(run) if at == instrument)
+        table = intervals_of(run, instrument)
+        _keep(run, iter([(instrument, table)]))
     return BookHistory(symbol, instrument, table, facts)
+
+
+def prepare_books(run: RunData) -> None:
+    """Build the histories of all books into the cache, in one pass over the tables.
+
+    Nothing is kept when the directory cannot be written.  Raises ``RunCorrupt``.
+    """
+    _keep(run, interval_tables(run))
 
 
 def _key(run: RunData) -> bytes:
@@ -282,11 +289,12 @@ def _key(run: RunData) -> bytes:
     return f"{_CACHE_VERSION}/{run.manifest.digest}".encode()
 
 
-def _build(run: RunData) -> None:
+def _keep(run: RunData, tables: Iterator[tuple[int, pa.Table]]) -> None:
+    """Write interval tables to the cache; a directory that cannot be written costs time only."""
     folder, packed = run.path / CACHE, pa.ipc.IpcWriteOptions(compression="zstd")
     try:
         folder.mkdir(exist_ok=True)
-        for instrument, table in interval_tables(run):
+        for instrument, table in tables:
             path = folder / f"book-{instrument}.arrow"
             part = path.with_suffix(".part")
             marked = table.replace_schema_metadata({b"exchange_sim.cache": _key(run)})

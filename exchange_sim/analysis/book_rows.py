@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from exchange_sim.messages.events import (
     OrderAccepted,
@@ -81,6 +82,23 @@ _COLUMNS: Final[dict[type[Message], tuple[str, ...]]] = {
 }
 
 
+def intervals_of(run: RunData, instrument: int) -> pa.Table:
+    """The intervals of one instrument alone: quicker than all of them, slower than each of all.
+
+    Raises ``RunCorrupt`` when an order table cannot be read.
+    """
+    parts = []
+    for kind, wanted in _COLUMNS.items():
+        line = 0
+        for batch in run.batches(kind, ("seq", "time_ns", "instrument", *wanted)):
+            mask = pc.equal(batch.column("instrument"), instrument)
+            lines = line + np.flatnonzero(mask.to_numpy(zero_copy_only=False))
+            if len(lines):
+                parts.append(_raw(kind, batch.filter(mask), lines)[1])
+            line += batch.num_rows
+    return intervals(np.concatenate(parts) if parts else np.zeros(0, RAW))
+
+
 def interval_tables(run: RunData) -> Iterator[tuple[int, pa.Table]]:
     """The intervals of every instrument, one after the other.
 
@@ -92,7 +110,7 @@ def interval_tables(run: RunData) -> Iterator[tuple[int, pa.Table]]:
         for kind, wanted in _COLUMNS.items():
             line = 0
             for batch in run.batches(kind, ("seq", "time_ns", "instrument", *wanted)):
-                instruments, rows = _raw(kind, batch, line)
+                instruments, rows = _raw(kind, batch, line + np.arange(batch.num_rows))
                 line += batch.num_rows
                 order = np.argsort(instruments, kind="stable")
                 cuts = np.searchsorted(instruments[order], np.arange(1, len(parts)))
@@ -103,16 +121,19 @@ def interval_tables(run: RunData) -> Iterator[tuple[int, pa.Table]]:
             yield instrument, intervals(np.frombuffer(part.read(), RAW))
 
 
-def _raw(kind: type[Message], batch: pa.RecordBatch, line: int) -> tuple[Rows, Rows]:
-    """Instruments and raw rows of a batch of one kind; a trade gives two rows."""
+def _raw(kind: type[Message], batch: pa.RecordBatch, lines: Rows) -> tuple[Rows, Rows]:
+    """Instruments and raw rows of a batch of one kind; a trade gives two rows.
+
+    ``lines`` are the positions of its rows in the table.
+    """
     col = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in batch.schema.names}
     if kind is Traded:
         sides = [
-            _filled(col, line, col[f"{who}_order"], col[f"{who}_leaves"], sign * col["qty"])
+            _filled(col, lines, col[f"{who}_order"], col[f"{who}_leaves"], sign * col["qty"])
             for who, sign in (("maker", 1), ("taker", -1))
         ]
         return np.concatenate([col["instrument"]] * 2), np.concatenate(sides)
-    rows = _filled(col, line, col["order_id"], col.get("leaves", 0), 0)
+    rows = _filled(col, lines, col["order_id"], col.get("leaves", 0), 0)
     if kind is OrderAccepted:
         rows["phase"] = np.where(col["order_type"] >= STOP_MARKET, ARMED, ACCEPTED)
         rows["leaves"], rows["extra"] = col["qty"], col["display"]
@@ -125,11 +146,11 @@ def _raw(kind: type[Message], batch: pa.RecordBatch, line: int) -> tuple[Rows, R
     return col["instrument"], rows
 
 
-def _filled(col: dict[str, Rows], line: int, order: Rows, leaves: Any, extra: Any) -> Rows:
+def _filled(col: dict[str, Rows], lines: Rows, order: Rows, leaves: Any, extra: Any) -> Rows:
     rows = np.zeros(len(order), RAW)
     rows["seq"], rows["time_ns"], rows["order"] = col["seq"], col["time_ns"], order
     rows["leaves"], rows["extra"], rows["phase"] = leaves, extra, FILLED
-    rows["line"] = line + np.arange(len(order))
+    rows["line"] = lines
     return rows
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -130,10 +131,24 @@ def test_without_a_cache_the_answer_is_the_same(
     run, _ = soup
     expected = run.book_of(2).intervals
     monkeypatch.setattr(book_history, "_cached", lambda path, key: None)
-    monkeypatch.setattr(book_history, "_build", lambda run: None)
+    monkeypatch.setattr(book_history, "_keep", lambda run, tables: None)
     again = book_history.history_of(run, 2)
 
     assert again.intervals.equals(expected)
+
+
+def test_all_books_at_once_are_the_same_books(soup: Soup, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass over the tables, or one pass for each."""
+    run, _ = soup
+    folder = run.path / book_history.CACHE
+    single = [run.book_of(k).intervals for k in range(len(run.instruments))]
+    shutil.rmtree(folder)
+    book_history.prepare_books(run)
+
+    assert len(list(folder.iterdir())) == len(single)
+    fresh = open_run(run.path)
+    monkeypatch.setattr(book_history, "intervals_of", lambda run, k: pytest.fail("built again"))
+    assert all(fresh.book_of(k).intervals.equals(table) for k, table in enumerate(single))
 
 
 def test_a_cache_of_another_run_is_not_believed(soup: Soup) -> None:
