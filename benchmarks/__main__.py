@@ -17,7 +17,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import bench_book, bench_learn, bench_pipeline, bench_reading, bench_run
+from benchmarks import (
+    bench_book,
+    bench_learn,
+    bench_pipeline,
+    bench_reading,
+    bench_run,
+    bench_sim,
+    bench_wide,
+)
 from benchmarks.figures import Figure
 
 SECTIONS: dict[str, Callable[[], list[Figure]]] = {
@@ -25,8 +33,10 @@ SECTIONS: dict[str, Callable[[], list[Figure]]] = {
     "pipeline": bench_pipeline.figures,
     "margin": bench_pipeline.margin_figures,
     "memory": bench_pipeline.memory_figures,
+    "callbacks": bench_sim.figures,
     "run": bench_run.figures,
     "reading": bench_reading.figures,
+    "wide": bench_wide.figures,
     "learn": bench_learn.figures,
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import simpy
 
+from benchmarks.figures import Figure, at_most
 from exchange_sim.marketdata.feed import Feed
 from exchange_sim.marketdata.market import Market
 from exchange_sim.rng import Streams
@@ -243,6 +244,17 @@ def pushed_callbacks() -> float:
             push(trade)
         kernel.run((block + 1) * 10_000_000)
     return time.process_time() - begin
+
+
+def figures() -> list[Figure]:
+    """What a strategy pays before its author's first line."""
+    timer, pushed = best(timer_callbacks) / 1e3, best(pushed_callbacks) / 1e3
+    order = best(lambda: whole(Lazy())) / 1e3
+    return [
+        at_most("callback of a timer, empty", timer, 5, "us", 2),
+        at_most("callback of a public trade, empty", pushed, 5, "us", 2),
+        Figure("order through links, venue and routing (fake world)", f"{order:.2f} us"),
+    ]
 
 
 def main() -> None:

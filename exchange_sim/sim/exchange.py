@@ -88,6 +88,10 @@ class Exchange:
         self._dirty = feed.dirty
         self._ticking = feed.tick_listeners
 
+    def keep_no_records(self) -> None:
+        """Neither journal nor log from now on; for measuring what they cost."""
+        self._append = self._record = None
+
     def apply(self, command: Command) -> list[Event]:
         """Journal, apply, log and route one command; returns its events."""
         if self._append is not None:
