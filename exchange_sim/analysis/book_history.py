@@ -290,7 +290,12 @@ def _key(run: RunData) -> bytes:
 
 
 def _keep(run: RunData, tables: Iterator[tuple[int, pa.Table]]) -> None:
-    """Write interval tables to the cache; a directory that cannot be written costs time only."""
+    """Write interval tables to the cache; a directory that cannot be written costs time only.
+
+    What a damaged run still tells is not kept: the next reader must be told of the loss, too.
+    """
+    if run.losses:
+        return
     folder, packed = run.path / CACHE, pa.ipc.IpcWriteOptions(compression="zstd")
     try:
         folder.mkdir(exist_ok=True)

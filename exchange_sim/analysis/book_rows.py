@@ -162,8 +162,12 @@ def intervals(raw: Rows) -> pa.Table:
     # sort is stable and lines rise, so equal ones stay in order.
     moment = raw["seq"] * _PHASES + raw["phase"]
     raw = raw[np.lexsort((-raw["leaves"], moment, np.ascontiguousarray(raw["order"])))]
-    phase, new_order = raw["phase"], np.r_[True, raw["order"][1:] != raw["order"][:-1]]
+    new_order = np.r_[True, raw["order"][1:] != raw["order"][:-1]]
     born = np.maximum.accumulate(np.where(new_order, np.arange(len(raw)), 0))
+    known = np.isin(raw["phase"][born], (ACCEPTED, ARMED))
+    if not known.all():  # Acceptances of a damaged run are lost: their orders cannot be placed.
+        return intervals(raw[known])
+    phase = raw["phase"]
     price = raw["price"][_last(np.isin(phase, (ACCEPTED, ARMED, REPLACED)))]
     leaves = raw["leaves"][_last(phase != TRIGGERED)]
     armed = phase[_last(np.isin(phase, (ACCEPTED, ARMED, TRIGGERED)))] == ARMED

@@ -1,10 +1,11 @@
 """Why was I liquidated?  A chain of causes with numbers, from the first mark to the last unit.
 
 For each liquidation of an account: what it had, which prices and which of its own doings cost it
-how much (the shares add up to the whole loss), which bands it crossed, who was selling when the
-last straw broke, what the engine did at which price against the mark, and who paid in the end.
+how much (the shares add up to the whole loss), which bands it crossed, who was selling (or buying,
+against a short) when the last straw broke, what the engine did at which price against the mark, and
+who paid in the end.
 
-Simplifications: the sellers of the last minute are those of the books that feed the mark of the
+Simplifications: the pushers of the last minute are those in the books that feed the mark of the
 largest loss; a minute is a convention.
 """
 
@@ -21,7 +22,7 @@ from exchange_sim.analysis.timeline import figure
 from exchange_sim.errors import JournalCorrupt
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import LiquidationAction, LiquidationOutcome, MarginBand
-from exchange_sim.model.enums import FLAG_FORCED, FLAG_LIQUIDATION, InstrumentKind
+from exchange_sim.model.enums import BUY, FLAG_FORCED, FLAG_LIQUIDATION, SELL, InstrumentKind
 from exchange_sim.units import NANOS_PER_MINUTE, PPM, format_utc
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ Row = dict[str, Any]
 
 
 @attrs.frozen
-class Seller:
-    """A population that sold as aggressor: in quote, and how much of it was forced."""
+class Pusher:
+    """A population that moved the price as aggressor: in quote, and how much of it was forced."""
 
     population: str
     value: float
@@ -48,7 +49,9 @@ class LiquidationChain:
 
     ``first`` is the margin at the run's first mark update, ``last`` at the one that started the
     liquidation.  ``causes`` are ``(name, change of equity)``, the worst first; they add up to
-    ``last - first``.  ``steps`` are ``(time_ns, action, instrument, quantity, price, mark)``.
+    ``last - first``.  ``pushers`` moved the books ``pushed_in`` in the minute before, by buying if
+    ``bought`` (a short was liquidated).  ``steps`` are
+    ``(time_ns, action, instrument, quantity, price, mark)``.
     """
 
     account: int
@@ -65,8 +68,9 @@ class LiquidationChain:
     causes: tuple[tuple[str, float], ...]
     bands: tuple[tuple[int, str, float], ...]
     notices: tuple[tuple[int, str], ...]
-    sellers: tuple[Seller, ...]
-    sold_in: tuple[str, ...]
+    pushers: tuple[Pusher, ...]
+    pushed_in: tuple[str, ...]
+    bought: bool
     steps: tuple[tuple[int, str, str, float, float, float], ...]
     end_ns: int
     outcome: str
@@ -76,9 +80,9 @@ class LiquidationChain:
 
     @property
     def forced_share(self) -> float:
-        """Share of the last minute's selling that was forced, 0 to 1."""
-        total = sum(seller.value for seller in self.sellers)
-        return sum(seller.forced for seller in self.sellers) / total if total else 0.0
+        """Share of the last minute's pushing that was forced, 0 to 1."""
+        total = sum(pusher.value for pusher in self.pushers)
+        return sum(pusher.forced for pusher in self.pushers) / total if total else 0.0
 
     def lines(self) -> list[str]:
         """The chain for a terminal, one cause a line."""
@@ -97,13 +101,13 @@ class LiquidationChain:
             f"{_clock(at)}  margin band {band}, uniMMR {ratio:.3f}"
             for at, band, ratio in self.bands
         ]
-        if self.sellers:
-            sold = figure(round(sum(seller.value for seller in self.sellers)))
+        if self.pushers:
+            sold = figure(round(sum(pusher.value for pusher in self.pushers)))
             since = _clock(self.start_ns - NANOS_PER_MINUTE)
-            parts = ", ".join(f"{s.population} {figure(round(s.value))}" for s in self.sellers[:4])
+            parts = ", ".join(f"{s.population} {figure(round(s.value))}" for s in self.pushers[:4])
             found.append(
-                f"{since}  in the minute before, {sold} {unit} were sold into"
-                f" {' and '.join(self.sold_in)}, "
+                f"{since}  in the minute before, {sold} {unit} were"
+                f" {'bought from' if self.bought else 'sold into'} {' and '.join(self.pushed_in)}, "
                 f"{100 * self.forced_share:.0f} % of it forced: {parts}"
             )
         found.append(
@@ -187,7 +191,8 @@ def _chain(
         for kind, rows in tables.items()
     }
     before = [row for row in tables[e.MarginBandChanged] if after < row["seq"] <= start["seq"]]
-    sold_in, sellers = _sellers(run, start)
+    side = _side(run, account, start["seq"], until)
+    pushed_in, pushers = _pushers(run, start, side)
     names = run.facts.names["account"]
     return LiquidationChain(
         account=account,
@@ -208,8 +213,9 @@ def _chain(
             for row in before
         ),
         notices=_notices(run, account, start),
-        sellers=sellers,
-        sold_in=sold_in,
+        pushers=pushers,
+        pushed_in=pushed_in,
+        bought=side == BUY,
         steps=tuple(_step(run, row) for row in inside[e.LiquidationStep]),
         end_ns=end["time_ns"] if end else 0,
         outcome=_outcome(end),
@@ -277,8 +283,15 @@ def _index_sources(run: RunData, instrument: int) -> list[int]:
     return [source for source, _ in sources]
 
 
-def _sellers(run: RunData, start: Row) -> tuple[tuple[str, ...], tuple[Seller, ...]]:
-    """Who sold, as aggressor, into the books of the largest loss in the minute before."""
+def _side(run: RunData, account: int, first: int, last: int) -> int:
+    """The side on which a liquidation traded first; selling when it never traded."""
+    rows = rows_of(run, e.OrderAccepted, ("account",), account)
+    sides = [r["side"] for r in rows if first <= r["seq"] <= last and r["flags"] & FLAG_LIQUIDATION]
+    return int(sides[0]) if sides else SELL
+
+
+def _pushers(run: RunData, start: Row, side: int) -> tuple[tuple[str, ...], tuple[Pusher, ...]]:
+    """Who was aggressor on this side in the books of the largest loss in the minute before."""
     venue = run.accounts[start["account"]]["venue"]
     books = feeding_books(run, start["cause_instrument"], start["cause_asset"], venue)
     table = run.table(e.Traded)
@@ -287,8 +300,8 @@ def _sellers(run: RunData, start: Row) -> tuple[tuple[str, ...], tuple[Seller, .
         time_ns, [start["time_ns"] - NANOS_PER_MINUTE, start["time_ns"]], side="right"
     )
     part = table.slice(first, last - first)
-    col = {name: part.column(name).to_numpy() for name in _SELLER_COLUMNS}
-    chosen = (col["aggressor"] == 1) & np.isin(col["instrument"], books)
+    col = {name: part.column(name).to_numpy() for name in _PUSHER_COLUMNS}
+    chosen = (col["aggressor"] == side) & np.isin(col["instrument"], books)
     quote = run.facts.quote[col["instrument"][chosen]]
     value = run.facts.amounts(col["quote_amount"][chosen], quote)
     forced = np.where(col["taker_flags"][chosen] & FORCED_FLAGS, value, 0.0)
@@ -301,10 +314,10 @@ def _sellers(run: RunData, start: Row) -> tuple[tuple[str, ...], tuple[Seller, .
         sums[1] += pressed
     ranked = sorted(groups.items(), key=lambda pair: -pair[1][0])
     names = tuple(run.instruments[book]["symbol"] for book in books)
-    return names, tuple(Seller(group, *sums) for group, sums in ranked)
+    return names, tuple(Pusher(group, *sums) for group, sums in ranked)
 
 
-_SELLER_COLUMNS: Final = (
+_PUSHER_COLUMNS: Final = (
     "instrument", "aggressor", "quote_amount", "taker_flags", "taker_account",
 )  # fmt: skip
 

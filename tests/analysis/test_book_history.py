@@ -173,6 +173,22 @@ def test_an_empty_book(tmp_path: Path) -> None:
     assert list(history.ticks()) == []
 
 
+def test_books_of_a_damaged_run_are_not_kept(tmp_path: Path) -> None:
+    """Without acceptances nothing can be placed, without cancels too much stays: it is said."""
+    write_soup(tmp_path, 5, 600, every=600)
+    whole = open_run(tmp_path).book_of(2).intervals
+    shutil.rmtree(tmp_path / book_history.CACHE)
+    data = (tmp_path / "events" / "order_accepted.parquet").read_bytes()
+    (tmp_path / "events" / "order_accepted.parquet").unlink()
+    damaged = open_run(tmp_path, partial=True)
+
+    assert damaged.book_of(2).intervals.num_rows == 0
+    assert "order_accepted.parquet: missing" in damaged.losses[0]
+    assert not (tmp_path / book_history.CACHE).exists()
+    (tmp_path / "events" / "order_accepted.parquet").write_bytes(data)
+    assert open_run(tmp_path).book_of(2).intervals.equals(whole)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(10, 30))
 def test_long_histories(seed: int, tmp_path: Path) -> None:
