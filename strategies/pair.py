@@ -32,6 +32,7 @@ class Pair:
         "bids",
         "centre",
         "fair_ticks",
+        "group",
         "index",
         "inventory",
         "is_major",
@@ -61,6 +62,7 @@ class Pair:
         self.is_major = params.is_major
         self.market = market = owner.market(params.symbol)
         self.venue = market.venue
+        self.group = params.group
         self.sibling: Market | None = owner.market(params.sibling) if params.sibling else None
         self.offsets_bp = tuple(offset * params.beta for offset in offsets_bp)
         self.bids = QuoteSide(owner, market, BUY, len(offsets_bp))

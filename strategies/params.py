@@ -14,7 +14,7 @@ class PairParams:
     ``lead_beta`` is the part of the lead market's move that quotes follow at once (0: none);
     ``sibling`` is the same asset elsewhere (see ``link_siblings``).  ``inventory_limit_d1`` times
     share is divided by beta. ``every``: quoted each so many wake-ups. ``initial_price`` opens an
-    empty book.
+    empty book. ``group`` names pairs that ``GroupPolicy`` treats as one.
     """
 
     symbol: str
@@ -29,3 +29,4 @@ class PairParams:
     sibling: str = ""
     inventory_limit_d1: float = 3.0
     every: int = 1
+    group: str = ""

@@ -43,13 +43,14 @@ class Conditions:
 class Quoted(Protocol):
     """The part of a maker's pair that policies look at.
 
-    ``index`` counts the maker's pairs from 0, ``own_vol`` is realised over calm volatility of this
-    book, ``inventory`` a signed fraction of its limit, ``toxicity`` an order-flow imbalance in [0,
-    1].
+    ``index`` counts the maker's pairs from 0, ``group`` names those that fall together, ``own_vol``
+    is realised over calm volatility of this book, ``inventory`` a signed fraction of its limit,
+    ``toxicity`` an order-flow imbalance in [0, 1].
     """
 
     index: int
     venue: str
+    group: str
     is_major: bool
     own_vol: float
     inventory: float

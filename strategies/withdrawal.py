@@ -6,9 +6,13 @@ by the minimum and says what to note in the log.  This module chooses the set th
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import Final
+
 import attrs
 
 from exchange_sim.rng import Stream
+from strategies.group_limits import GroupParams, GroupPolicy
 from strategies.market_limits import (
     InfrastructureParams,
     InfrastructurePolicy,
@@ -28,9 +32,12 @@ from strategies.own_limits import (
 from strategies.policy import Conditions, Policy, PolicySet, Quoted, StagedReturn
 
 __all__ = [
+    "POLICIES",
     "Conditions",
     "DrawdownParams",
     "DrawdownPolicy",
+    "GroupParams",
+    "GroupPolicy",
     "HedgeLossPolicy",
     "InfrastructureParams",
     "InfrastructurePolicy",
@@ -50,12 +57,27 @@ __all__ = [
 ]
 
 
+POLICIES: Final = (
+    "inventory",
+    "hedge_loss",
+    "volatility",
+    "infrastructure",
+    "margin",
+    "drawdown",
+    "toxicity",
+    "group",
+)
+"""Names of the policies, as ``only`` takes them."""
+
+
 @attrs.frozen
 class WithdrawalParams:
     """Parameters of each policy; ``None`` leaves a policy out.
 
-    ``floor`` is the scale that a maker keeps while a policy shrinks it (a policy that cancels a
-    side still cancels it): a market that everybody leaves for good cannot heal.
+    ``only`` names the policies in force, the others are left out: ``only = ["margin"]`` is "who
+    withdraws when" in one line; empty: all that are not ``None``.  ``floor`` is the scale that a
+    maker keeps while a policy shrinks it (a policy that cancels a side still cancels it): a market
+    that everybody leaves for good cannot heal.
     """
 
     volatility: VolatilityParams | None = attrs.field(factory=VolatilityParams)
@@ -63,25 +85,37 @@ class WithdrawalParams:
     margin: MarginParams | None = attrs.field(factory=MarginParams)
     drawdown: DrawdownParams | None = attrs.field(factory=DrawdownParams)
     toxicity: ToxicityParams | None = None
+    group: GroupParams | None = None
+    only: tuple[str, ...] = attrs.field(default=())
     inventory_release: float = 0.8
     hedge_loss_pause_s: float = 300.0
     floor: float = 0.02
 
+    @only.validator
+    def _names_are_policies(self, _: object, value: tuple[str, ...]) -> None:
+        for name in value:
+            if name not in POLICIES:
+                near = get_close_matches(name, POLICIES, 1) or POLICIES
+                raise ValueError(f"only: there is no policy {name!r}; known: {', '.join(near)}")
+
 
 def make_policies(params: WithdrawalParams, stream: Stream) -> list[Policy]:
     """The policies of one maker; its own thresholds are drawn from ``stream`` in fixed order."""
-    policies: list[Policy] = [
-        InventoryPolicy(params.inventory_release),
-        HedgeLossPolicy(params.hedge_loss_pause_s),
-    ]
+    only = params.only
+    found: dict[str, Policy] = {
+        "inventory": InventoryPolicy(params.inventory_release),
+        "hedge_loss": HedgeLossPolicy(params.hedge_loss_pause_s),
+    }
     if params.volatility is not None:
-        policies.append(VolatilityPolicy(params.volatility, stream))
+        found["volatility"] = VolatilityPolicy(params.volatility, stream)
     if params.infrastructure is not None:
-        policies.append(InfrastructurePolicy(params.infrastructure, stream))
+        found["infrastructure"] = InfrastructurePolicy(params.infrastructure, stream)
     if params.margin is not None:
-        policies.append(MarginPolicy(params.margin))
+        found["margin"] = MarginPolicy(params.margin)
     if params.drawdown is not None:
-        policies.append(DrawdownPolicy(params.drawdown))
-    if params.toxicity is not None:
-        policies.append(ToxicityPolicy(params.toxicity))
-    return policies
+        found["drawdown"] = DrawdownPolicy(params.drawdown)
+    if params.toxicity is not None or "toxicity" in only:
+        found["toxicity"] = ToxicityPolicy(params.toxicity or ToxicityParams())
+    if params.group is not None or "group" in only:
+        found["group"] = GroupPolicy(params.group or GroupParams())
+    return [policy for name, policy in found.items() if not only or name in only]

@@ -38,6 +38,7 @@ class Pair:
         self.index = index
         self.is_major = is_major
         self.venue = "leading"
+        self.group = ""
         self.own_vol = 1.0
         self.inventory = 0.0
         self.toxicity = 0.0
