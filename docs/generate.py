@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from docs import event_pages, table_pages
+from docs import callback_pages, event_pages, table_pages
 from exchange_sim import errors, limits
 from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
 from exchange_sim.scenario.participants import LatencyDef, LinkDef
@@ -47,6 +47,7 @@ def pages() -> dict[str, str]:
     return {
         "events.md": event_pages.render(),
         "tables.md": table_pages.render(),
+        "callbacks.md": callback_pages.render(),
         "scenario.md": _scenario(),
         "limits.md": _limits(),
         "exit-codes.md": _exit_codes(),

@@ -55,12 +55,18 @@ class $cls(Strategy):
         held = self.position(p.symbol).qty
         half = mid * p.spread_bps / 20_000.0
         centre = mid - half * held / p.max_qty
+        bid_qty, ask_qty = self.sizes(held)
         self.cancel_all_orders(p.symbol)
-        if held < p.max_qty:
-            self.buy(p.symbol, p.qty, centre - half, post_only=True)
-        if held > -p.max_qty:
-            self.sell(p.symbol, p.qty, centre + half, post_only=True)
+        if bid_qty:
+            self.buy(p.symbol, bid_qty, centre - half, post_only=True)
+        if ask_qty:
+            self.sell(p.symbol, ask_qty, centre + half, post_only=True)
         self.record(mid=mid, position=held)
+
+    def sizes(self, held: float) -> tuple[float, float]:
+        """Bid and ask quantities while holding so much."""
+        p = self.params
+        return p.qty * (held < p.max_qty), p.qty * (held > -p.max_qty)
 
     def on_fill(self, fill: Fill) -> None:
         """Say so when a fill is a forced one."""

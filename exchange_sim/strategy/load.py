@@ -6,8 +6,9 @@ References::
     ./my_bot.py:MyBot                      file, relative to the scenario
     trend                                  entry point of the group ``exchange_sim.strategies``
 
-The project root (nearest ancestor of the scenario with a ``pyproject.toml``) goes to the front of
-``sys.path`` once.  The reference strategies of the wheel are found under ``strategies.`` as well.
+A file may import modules that lie beside it.  The project root (nearest ancestor of the scenario
+with a ``pyproject.toml``) goes to the front of ``sys.path`` once.  The reference strategies of the
+wheel are found under ``strategies.`` as well.
 
 Every mistake says which of file, module, attribute, type or parameter is wrong and names the
 nearest valid one; ``StrategyLoadError.problems`` holds all of them.
@@ -152,6 +153,9 @@ def _from_file(reference: str, target: str, base: Path) -> ModuleType:
         raise _fail(reference, "file", str(path), f"{path} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        # Behind everything else: modules beside the file can be imported, none is replaced.
+        sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
     except BaseException as cause:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.first_bot import BLOCK, WALL_TIME
 from tests.e2e.harness import ROOT, TIMEOUT_S
 from tests.oracles.source import parse
 
@@ -89,6 +90,39 @@ def test_large_scenario_finds_its_strategies(program: Path, tmp_path: Path) -> N
     call(program, "run", "oct10_article", "--until", "1s", "--no-log", cwd=tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_first_bot_guide(program: Path, tmp_path: Path) -> None:
+    """Ten minutes of a newcomer: every command of the page, far from the checkout, as it says.
+
+    Figures may have moved since the page was written; every word must be there.
+    """
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"PATH": f"{program.parent}:{os.environ['PATH']}", "COLUMNS": "110"}
+    page = (ROOT / "docs" / "guides" / "first_bot.md").read_text(encoding="utf-8")
+    for language, body in BLOCK.findall(page):
+        if language == "python":
+            (tmp_path / body.partition("\n")[0].removeprefix("# ")).write_text(body)
+            continue
+        for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+            command, *expected = part.splitlines()
+            if command.startswith(("pip ", "exchange-sim run oct10_article --strategy careful")):
+                continue
+            short = " --until 1s --no-log" if "oct10" in command else ""
+            done = subprocess.run(
+                command + short, shell=True, cwd=tmp_path, env=environment,
+                capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            said = [masked(line) for line in done.stdout.splitlines()]
+            assert [line for line in map(masked, expected) if line not in said] == [], command
+
+
+def masked(line: str) -> str:
+    """A line of output with its figures and digests blotted out."""
+    line = WALL_TIME.sub("", line)
+    line = re.sub(r"\b[0-9a-f]{8}(?:[0-9a-f]{24})?\b", "H", line)
+    return " ".join(re.sub(r"[-+$]*\d[\d.,:]*(?:bn|[mk%s])?|(?<= )-(?= |$)", "#", line).split())
 
 
 def test_wheel_holds_what_it_should(wheel: Path) -> None:

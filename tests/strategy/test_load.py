@@ -223,3 +223,15 @@ def test_unsuitable_values_name_their_parameter(wrong):
         build_params(Rich, {"symbol": "v:X", **wrong})
     [problem] = caught.value.problems
     assert problem.name == next(iter(wrong))
+
+
+def test_file_may_import_its_neighbours(tmp_path: Path) -> None:
+    """As a script may; what is installed comes first."""
+    (tmp_path / "neighbour_of_bot.py").write_text("QTY = 3\n")
+    (tmp_path / "with_neighbour.py").write_text(
+        "from exchange_sim import Strategy\nfrom neighbour_of_bot import QTY\n"
+        "class Bot(Strategy):\n    qty = QTY\n"
+    )
+    found = load_class("with_neighbour.py:Bot", tmp_path)
+
+    assert found.qty == 3  # type: ignore[attr-defined]  # of the file
