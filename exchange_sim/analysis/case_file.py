@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -104,8 +105,12 @@ class _Checker:
         else:
             where = f"{where} ({case['name']})"
         expectations = {f"expected_{what}" for what in (*_COLUMNS, "book")}
-        expected = {key: case[key] for key in case if key.startswith("expected_")}
+        expected = {key: case[key] for key in case if key.startswith("expect")}
         self._keys(where, expected, expectations)
+        for key in case:
+            near = get_close_matches(key, ("ops", "config", "name"), 1, 0.75)
+            if near and key not in near:
+                self.add(where, f"unknown field {key!r}", f"did you mean {near[0]!r}?")
         self._config(f"{where}.config", case.get("config", {}))
         ops = case.get("ops")
         if not isinstance(ops, list):
@@ -122,7 +127,10 @@ class _Checker:
     def _keys(self, where: str, table: dict[str, Any], known: set[str]) -> None:
         for key in table:
             if key not in known:
-                self.add(where, f"unknown field {key!r}", f"known: {', '.join(sorted(known))}")
+                near = get_close_matches(key, sorted(known), 1)
+                hint = f"did you mean {near[0]!r}? " if near else ""
+                hint += f"known: {', '.join(sorted(known))}"
+                self.add(where, f"unknown field {key!r}", hint)
 
     def _config(self, where: str, config: Any) -> None:
         if not isinstance(config, dict):
@@ -148,9 +156,9 @@ class _Checker:
         for field, check in _CHECKS.items():
             if field in op and (problem := check(op[field])):
                 self.add(f"{where}.{field}", f"{problem}, is {json.dumps(op[field])}")
-        if op.get("post_only") and op.get("tif", "GTC") not in {"GTC", "GTX", "GTD"}:
+        if op.get("post_only") and op.get("tif", "GTC") not in ("GTC", "GTX", "GTD"):
             self.add(where, f"post_only cannot be combined with tif {op['tif']}")
-        if kind == "market" and op.get("tif") in {"GTX", "GTD"}:
+        if kind == "market" and op.get("tif") in ("GTX", "GTD"):
             self.add(where, f"a market order cannot be {op['tif']}")
 
     def _rows(self, where: str, rows: Any, what: str) -> None:

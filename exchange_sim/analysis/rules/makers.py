@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from exchange_sim.analysis.rules.common import Inputs, Results, number, rule
+from exchange_sim.analysis.rules.common import InputError, Inputs, Results, number, rule
 from exchange_sim.strategy import formulas
 
 
@@ -60,7 +60,9 @@ def vpin(given: Inputs) -> Results:
     buckets = []
     for k, row in enumerate(given.items("buckets_buy_sell", "buckets")):
         where = f"inputs.buckets[{k}]"
-        pair = row if isinstance(row, list) else [row.get("buy"), row.get("sell")]
+        pair = [row.get("buy"), row.get("sell")] if isinstance(row, dict) else row
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise InputError(f"{where} must be [buy, sell], is {row!r}")
         buy, sell = (float(number(value, where)) for value in pair)
         buckets.append((buy, sell))
     volume = given.flt("bucket_volume") if given.has("bucket_volume") else None
