@@ -18,7 +18,9 @@ from exchange_sim.strategy.api import LiquidationNotice, Strategy
 
 @attrs.frozen
 class HolderParams(Strategy.Params):
-    """``qty`` is the position to build in base units (negative: short), in ``slices`` orders.
+    """``symbol`` "": it holds what the scenario gives it (``positions``) and sends nothing.
+
+    ``qty`` is the position to build in base units (negative: short), in ``slices`` orders.
 
     ``leverage`` is chosen before the first order in a perpetual; 0 keeps the venue's default.
     """
@@ -44,6 +46,8 @@ class Holder(Strategy):
     def on_start(self) -> None:
         """Work out the slices in lots."""
         p: HolderParams = self.params
+        if not p.symbol:
+            return
         self._market = self.market(p.symbol)
         self.subscribe_book(self._market, 1)
         self._left = self._market.to_lots(abs(p.qty))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+import attrs
+
 from exchange_sim.defi.feeds import USD, OracleKind, OracleSpec
 from exchange_sim.defi.isolated import MarketSpec
 from exchange_sim.defi.reserves import EModeSpec, PoolSpec, ReserveSpec
@@ -46,7 +48,10 @@ def chain_spec(scenario: Scenario, names: Names) -> ChainSpec | None:
         block_interval_ns=chain.block_interval_ns,
         gas_limit=chain.gas_limit,
         base_fee_wei=wei(chain.base_fee_gwei),
-        oracles=tuple(_oracle(names, list(names.oracles)[k], oracles[k]) for k in sorted(oracles)),
+        oracles=tuple(
+            _oracle(names, list(names.oracles)[k], _as_redeemed(scenario, oracles[k]))
+            for k in sorted(oracles)
+        ),
         pools=tuple(_pool(names, name, item, on) for name, item in scenario.pools.items()),
         markets=tuple(_market(names, name, item, on) for name, item in scenario.markets.items()),
         amms=tuple(_amm(names, name, item) for name, item in scenario.amms.items()),
@@ -70,6 +75,19 @@ def traffic_of(scenario: Scenario) -> Traffic | None:
 
 def _price(value: Decimal | None) -> int:
     return 0 if value is None else int(value * USD)
+
+
+def _as_redeemed(scenario: Scenario, item: OracleDef) -> OracleDef:
+    """An oracle, at redemption value where prices of own books are switched off."""
+    asset = scenario.assets[item.asset]
+    if scenario.mechanisms.own_book_collateral_price or asset.redemption_value is None:
+        return item
+    into = [
+        name for name, other in scenario.oracles.items() if other.asset == asset.redemption_asset
+    ]
+    if item.kind not in {"market", "amm"} or not into:
+        return item
+    return attrs.evolve(item, kind="ratio", base=into[0], quote="", sources=(), amm="")
 
 
 def _oracle(names: Names, name: str, item: OracleDef) -> OracleSpec:

@@ -22,7 +22,13 @@ def check_lending(parts: Parts) -> None:
         if asset is not None and asset.redemption_value is None:
             hint = f"give assets.{name} a redemption_asset and a redemption_value"
             parts.reader.bad(node.key_mark, f"{name} is a wrapper, but redeemed into nothing", hint)
+    people = parts.names("participants")
     for node, issuer in parts.tables.get("issuers", {}).values():
+        for key, names in (("wallet", (issuer.wallet,)), ("members", issuer.members)):
+            for name in names:
+                if name not in people:
+                    at, message = node.table[key].mark, f"there is no participant {name!r}"
+                    parts.reader.bad(at, f"{node.name}.{key}: {message}", nearest(name, people))
         asset = parts.get("assets", issuer.asset)
         for key in ("mint_limit", "redeem_limit"):
             if asset is not None and key in node.table:

@@ -136,7 +136,10 @@ def fund_vaults(g: Genesis) -> None:
 
 
 def appoint_issuers(g: Genesis) -> None:
-    """The wallets of issuers and of those who may mint and redeem."""
+    """The wallets of issuers and of those who may mint and redeem.
+
+    A participant that is switched off is left out.
+    """
     chain = g.world.config.chain
     if chain is None:
         return
@@ -144,6 +147,9 @@ def appoint_issuers(g: Genesis) -> None:
     for k, (name, item) in enumerate(g.scenario.issuers.items()):
         for role, who in (("wallet", item.wallet), *(("members", m) for m in item.members)):
             wallet = g.accounts.of.get((who, venue))
+            present = any(who in instance_names(item) for item in g.scenario.participants)
+            if wallet is None and not present:
+                continue
             if wallet is None:
                 where, message = f"issuers.{name}.{role}", f"{who!r} has no wallet on {venue!r}"
                 hint = nearest(who, [n for n, v in g.accounts.of if v == venue])

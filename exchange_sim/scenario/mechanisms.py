@@ -35,7 +35,8 @@ class Mechanisms:
     liquidation_bots: bool = _switch("Bots that liquidate on the chain and sell what they seize.")
     issuer_redemption: bool = _switch("Redemption of the synthetic dollar at its issuer.")
     own_book_collateral_price: bool = _switch(
-        "Pegged collateral is valued by the venue's own book."
+        "Pegged collateral is valued by the venue's own book, and by markets on the chain; off: by"
+        " what it is redeemed for."
     )
 
 
