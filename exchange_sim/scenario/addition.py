@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Self
 
 import attrs
@@ -88,6 +90,22 @@ class Addition:
             array.value.append(item)
         else:
             reader.wrong(array, "an array of tables")
+
+
+def toml_value(value: Any) -> str:
+    """A Python value as the command line would write it.  Raises ``UsageError`` for other types."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, int | float | Decimal):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml_value, value))}]"
+    if isinstance(value, Mapping):
+        pairs = (f"{json.dumps(str(key))} = {toml_value(item)}" for key, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
+    raise UsageError(f"a parameter cannot be a {type(value).__name__}: {value!r}")
 
 
 def option_of(key: str) -> str:

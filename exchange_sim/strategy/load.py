@@ -21,7 +21,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from hashlib import blake2b
 from importlib.metadata import entry_points
@@ -33,6 +33,7 @@ import attrs
 
 from exchange_sim.errors import UsageError
 from exchange_sim.strategy.api import Strategy
+from exchange_sim.strategy.callbacks import CALLBACK_NAMES, Callbacks
 from exchange_sim.strategy.params import structure
 
 ENTRY_POINT_GROUP: Final = "exchange_sim.strategies"
@@ -41,7 +42,7 @@ BUNDLED: Final = "exchange_sim._bundled"
 
 @attrs.frozen
 class LoadProblem:
-    """One mistake: ``what`` is file, module, attribute, type or parameter."""
+    """One mistake: ``what`` is file, module, attribute, type, callback or parameter."""
 
     what: str
     name: str
@@ -117,7 +118,30 @@ def _checked(reference: str, found: Any) -> type[Strategy]:
     if not attrs.has(found.Params):
         message = f"{found.__name__}.Params is no attrs class"
         raise _fail(reference, "type", "Params", message, "decorate it with @attrs.frozen")
+    problems = tuple(_callback_problems(found))
+    if problems:
+        raise StrategyLoadError(f"strategy {reference!r} cannot be loaded", problems)
     return found  # type: ignore[no-any-return]  # proven by _is_strategy
+
+
+def _callback_problems(cls: type[Strategy]) -> Iterator[LoadProblem]:
+    """Callbacks that would never be called, or could not be: misspelt, or with other arguments."""
+    for name in dir(cls):
+        function = inspect.getattr_static(cls, name)
+        if not name.startswith("on_") or not inspect.isfunction(function):
+            continue
+        where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+        if name not in CALLBACK_NAMES:
+            message = f"{where}: {name} is no callback and would never be called"
+            yield LoadProblem("callback", name, message, nearest(name, CALLBACK_NAMES))
+            continue
+        wanted = list(inspect.signature(getattr(Callbacks, name)).parameters)
+        try:
+            inspect.signature(function).bind(*wanted)
+        except TypeError as cause:
+            call = f"def {name}({', '.join(wanted)})"
+            message = f"{where}: {name} cannot be called with what it is told: {cause}"
+            yield LoadProblem("callback", name, message, f"write {call}")
 
 
 def _is_strategy(value: Any) -> bool:

@@ -235,3 +235,25 @@ def test_file_may_import_its_neighbours(tmp_path: Path) -> None:
     found = load_class("with_neighbour.py:Bot", tmp_path)
 
     assert found.qty == 3  # type: ignore[attr-defined]  # of the file
+
+
+def test_callbacks_that_would_never_be_called(tmp_path: Path) -> None:
+    """Misspelt names and wrong arguments are told with their line, all at once."""
+    (tmp_path / "typo.py").write_text(
+        "from exchange_sim import Strategy\n"
+        "class Bot(Strategy):\n"
+        "    def on_orderbook(self, book): ...\n"
+        "    def on_fill(self): ...\n"
+        "    def on_timer(self, name, extra=1): ...\n"
+        "    def on_disconnect(self, *what): ...\n"
+        "    def _on_helper(self): ...\n"
+    )
+    with pytest.raises(StrategyLoadError) as caught:
+        load_class("typo.py:Bot", tmp_path)
+
+    told = [str(problem) for problem in caught.value.problems]
+    assert len(told) == 2
+    assert "typo.py:4: on_fill cannot be called with what it is told: too many" in told[0]
+    assert told[0].endswith("write def on_fill(self, fill)")
+    assert "typo.py:3: on_orderbook is no callback" in told[1]
+    assert "did you mean 'on_book'?" in told[1]
