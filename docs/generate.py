@@ -14,6 +14,7 @@ import attrs
 
 from docs import callback_pages, event_pages, table_pages
 from exchange_sim import errors, limits
+from exchange_sim.messages import venue_codes
 from exchange_sim.scenario.kinds import Items, Of, Table, fields_of
 from exchange_sim.scenario.participants import LatencyDef, LinkDef
 from exchange_sim.scenario.rules import RULE_TABLES
@@ -51,7 +52,24 @@ def pages() -> dict[str, str]:
         "scenario.md": _scenario(),
         "limits.md": _limits(),
         "exit-codes.md": _exit_codes(),
+        "venue-codes.md": _venue_codes(),
     }
+
+
+def _venue_codes() -> str:
+    """Numbered reasons and the codes of the leading venue."""
+    parts = ["# Codes of the leading venue\n"]
+    parts.append(_text(venue_codes.__doc__) + "\n")
+    for title, table in (
+        ("Refusals", venue_codes.REJECT_CODES),
+        ("Orders that end without trading in full", venue_codes.CANCEL_CODES),
+    ):
+        rows: list[tuple[str, ...]] = [("number", "reason", "spot", "futures", "note")]
+        for reason, code in table.items():
+            known = [str(number) if number else "" for number in (code.spot, code.futures)]
+            rows.append((str(int(reason)), f"`{reason.name}`", *known, code.note))
+        parts.append(f"## {title}\n\n{_table(*rows)}")
+    return "\n".join(parts)
 
 
 def _cell(text: str) -> str:

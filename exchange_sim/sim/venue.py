@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.model.enums import FLAG_REDUCE_ONLY
 from exchange_sim.rng import Stream
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import SYSTEM, Kernel
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from exchange_sim.sim.session import Session
 
 BACKLOG_MAX = 1_000_000
-"""Commands that may wait at one venue by default; more are refused with ``RATE_LIMIT``."""
+"""Commands that may wait at one venue by default; more are refused with ``SERVER_OVERLOADED``."""
 
 Message = tuple[Any, int, tuple[int, ...]]
 """``(session, command type, fields after time_ns)``; the session is ``None`` for the venue's
@@ -30,6 +31,14 @@ own.
 """
 
 _ORDER_COMMANDS = (2, 3)
+NEW_ORDER, FLAGS_AT = 1, 11
+"""A new order among the messages, and where its flags are among its fields."""
+
+
+def _reduces(message: Message) -> bool:
+    """Whether an overloaded venue takes a message all the same: a reduce-only order."""
+    _, kind, fields = message
+    return kind == NEW_ORDER and bool(fields[FLAGS_AT] & FLAG_REDUCE_ONLY)
 
 
 class VenueServer:
@@ -79,7 +88,7 @@ class VenueServer:
             or session.rate_interval_ns
             or len(backlog) + len(packet) > self.backlog_max
         ):
-            packet = self._admitted(session, packet)
+            packet = self._admitted(packet)
             if not packet:
                 return
             _, kind, fields = packet[0]
@@ -96,25 +105,28 @@ class VenueServer:
             self.backlog_peak = max(self.backlog_peak, len(backlog))
             self._go_on()
 
-    def _admitted(self, session: Session, packet: list[Message]) -> list[Message]:
+    def _admitted(self, packet: list[Message]) -> list[Message]:
         """The commands of a packet that pass the gateway; the others are refused, in order."""
         admitted: list[Message] = []
         for message in packet:
-            reason = self._gate(session, len(self.backlog) + len(admitted))
+            reason = self._gate(message, len(self.backlog) + len(admitted))
             if reason:
                 self.refuse(message, reason)
             else:
                 admitted.append(message)
         return admitted
 
-    def _gate(self, session: Session, waiting: int) -> int:
+    def _gate(self, message: Message, waiting: int) -> int:
+        session: Session = message[0]
         if self.down:
             return RejectReason.VENUE_DOWN
         if self.error_ppm and self._errors.randrange(PPM) < self.error_ppm:
             return RejectReason.VENUE_DOWN
         if session.rate_interval_ns and not session.take_token(self._kernel.now_ns):
             return RejectReason.RATE_LIMIT
-        return RejectReason.RATE_LIMIT if waiting >= self.backlog_max else 0
+        if waiting < self.backlog_max or _reduces(message):
+            return 0
+        return RejectReason.SERVER_OVERLOADED
 
     def refuse(self, message: Message, reason: int) -> None:
         """Record a refusal and send it back over the session's link."""

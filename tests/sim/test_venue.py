@@ -22,6 +22,7 @@ class Sender(Strategy):
 
     count = 1
     at_s = 0.0
+    reduce_only = False
 
     def on_start(self) -> None:
         self.heard: list[tuple[float, OrderHandle, str]] = []
@@ -33,7 +34,8 @@ class Sender(Strategy):
             self.on_timer("send")
 
     def on_timer(self, name: str) -> None:
-        self.orders += [self.buy(SYMBOL, 0.001, 90_000 - i) for i in range(self.count)]
+        options = {"reduce_only": self.reduce_only}
+        self.orders += [self.buy(SYMBOL, 0.001, 90_000 - i, **options) for i in range(self.count)]
 
     def on_order_update(self, order: OrderHandle) -> None:
         self.heard.append(((self.now_ns - START_NS) / MS, order, order.status.name))
@@ -45,9 +47,9 @@ class Sender(Strategy):
         self.links.append((venue, "back"))
 
 
-def sender(count: int = 1, at_s: float = 0.0) -> Sender:
+def sender(count: int = 1, at_s: float = 0.0, reduce_only: bool = False) -> Sender:
     bot = Sender()
-    bot.count, bot.at_s = count, at_s
+    bot.count, bot.at_s, bot.reduce_only = count, at_s, reduce_only
     return bot
 
 
@@ -307,4 +309,15 @@ def test_full_backlog_refuses_what_arrives():
     result = execute(run, 1)
 
     assert [o.status.name for o in bot.orders] == ["NEW"] * 2 + ["REJECTED"] * 3
-    assert result.refused == {RejectReason.RATE_LIMIT: 3}
+    assert result.refused == {RejectReason.SERVER_OVERLOADED: 3}
+
+
+def test_overloaded_venue_takes_reduce_only_orders():
+    """They pass the gate and are judged by the engine, which finds nothing to reduce."""
+    run = make_run(timings=timings(service_base_ns=100 * MS, backlog_max=2))
+    bot = sender(5, reduce_only=True)
+    add(run, "bot", bot)
+    result = execute(run, 1)
+
+    assert RejectReason.SERVER_OVERLOADED not in result.refused
+    assert {o.reject_reason for o in bot.orders} != {RejectReason.SERVER_OVERLOADED}
