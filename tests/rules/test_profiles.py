@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange_sim.analysis.rules import find_rule
+from exchange_sim.analysis.rules.common import Inputs
 from exchange_sim.risk import (
     bybit,
     collateral_index,
@@ -182,3 +185,25 @@ def test_quoting_formulas_at_their_edges() -> None:
     ):
         with pytest.raises(ValueError, match="must be"):
             wrong()
+
+
+def test_tiers_of_the_chain_are_read_as_pairs_and_as_tables():
+    """The same tiers, however a file spells them."""
+    rule = find_rule("hyperliquid.margin_tier")
+    assert rule is not None
+    pairs = [[0, 25], [100_000_000, 15]]
+    tables = [{"floor": floor, "max_leverage": times} for floor, times in pairs]
+    found = [rule(Inputs({"notional": 200_000_000, "tiers": tiers})) for tiers in (pairs, tables)]
+
+    assert found[0] == found[1]
+    assert found[0]["maint_margin"] == Fraction(200_000_000, 30) - Fraction(4_000_000, 3)
+
+
+def test_an_auto_exchange_says_how_much_of_the_coin_is_sold():
+    """5,000 after a haircut of 2.5 %, at 50,000 a coin."""
+    rule = find_rule("binance.multi_asset.auto_exchange")
+    assert rule is not None
+    debit = {"deficit": 5_000, "auto_exchange_haircut": Decimal("0.025"), "btc_price": 50_000}
+    found = rule(Inputs({**debit, "collateral_asset": "BTC"}))
+
+    assert found["btc_sold"] == Fraction(5_000_000, 975) / 50_000

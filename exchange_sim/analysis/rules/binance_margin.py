@@ -206,8 +206,10 @@ def auto_exchange(given: Inputs) -> Results:
         given.num("auto_exchange_haircut", "haircut"),
     )
     found: Results = {"collateral_usd_sold": amount, "collateral_sold_usd": amount}
-    if given.has("collateral_price", "price"):
-        found["collateral_qty_sold"] = amount / given.num("collateral_price", "price")
+    if given.has("collateral_price", "price", "*_price"):
+        sold = amount / given.num("collateral_price", "price", "*_price")
+        coin = given.text("collateral_asset", default="collateral").lower()
+        found |= {"collateral_qty_sold": sold, f"{coin}_sold": sold, f"{coin}_qty_sold": sold}
     if given.has("collateral_assets", "assets"):
         assets = given.values("collateral_assets", "assets")
         found["sold"] = cross_margin.auto_exchange_shares(amount, assets)

@@ -25,12 +25,18 @@ Tiers = list[tuple[Fraction, Fraction]]
 
 def _tiers(given: Inputs) -> Tiers:
     """``(floor, maximum leverage)`` rows; one row if only the leverage is given."""
-    if given.has("tiers*"):
+    rows = given.items("tiers*") if given.has("tiers*") else []
+    if rows and all(isinstance(row, dict) for row in rows):
+        return [
+            (row.num("floor", "from", "lower", "above", default=0), row.num("*leverage", "ratio"))
+            for row in given.subs("tiers*")
+        ]
+    if rows:
         return [(floor or Fraction(0), times) for floor, times in given.tiers("tiers*")]
     return [(Fraction(0), given.num("max_leverage"))]
 
 
-@rule("hyperliquid.liq_price")
+@rule("hyperliquid.liq_price", "hyperliquid.liquidation_price")
 def liquidation_price(given: Inputs) -> Results:
     """Liquidation price, isolated or cross."""
     price = given.num("mark", "price", "entry", "mark_price")
@@ -73,7 +79,7 @@ def partial(given: Inputs) -> Results:
     }
 
 
-@rule("hyperliquid.margin_tier")
+@rule("hyperliquid.margin_tier", "hyperliquid.maint_margin", "hyperliquid.maintenance_margin")
 def margin_tier(given: Inputs) -> Results:
     """Maintenance margin under leverage tiers."""
     tiers = _tiers(given)
@@ -85,6 +91,12 @@ def margin_tier(given: Inputs) -> Results:
         "maintenance_rate": venue.maintenance_rate(tiers[tier][1]),
         "max_leverage": tiers[tier][1],
     }
+
+
+@rule("hyperliquid.maintenance_rate")
+def maintenance_rate(given: Inputs) -> Results:
+    """Half of the initial margin at maximum leverage."""
+    return {"maintenance_rate": venue.maintenance_rate(given.num("max_leverage", "leverage"))}
 
 
 @rule("hyperliquid.adl_index")
