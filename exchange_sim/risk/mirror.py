@@ -17,14 +17,20 @@ from typing import Any
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.columns import (
+    Floats,
+    Ints,
+    Pieces,
+    Rows,
+    bracket_pieces,
+    flat,
+    sum_by,
+    tier_pieces,
+)
 from exchange_sim.units import PPM
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 RELATIVE_ERROR = 1e-9
 """Far above the rounding error of a sum of a few dozen doubles, far below any margin that
@@ -53,94 +59,6 @@ class Screening:
     gross: Floats
 
 
-class _Pieces:
-    """Piecewise linear functions of a size >= 0, one per row: ends, slope and offset of each piece.
-
-    Rows are padded with pieces that start at infinity.
-    """
-
-    def __init__(self, functions: Sequence[list[tuple[float, float, float]]]) -> None:
-        """Each function is a list of ``(start, slope, offset)`` with rising starts from 0."""
-        shape = len(functions), max((len(function) for function in functions), default=1)
-        self.starts, self.ends = np.full(shape, np.inf), np.full(shape, np.inf)
-        self.slopes, self.offsets = np.zeros(shape), np.zeros(shape)
-        for row, function in enumerate(functions):
-            for k, (start, slope, offset) in enumerate(function):
-                self.starts[row, k] = start
-                self.slopes[row, k], self.offsets[row, k] = slope, offset
-                if k:
-                    self.ends[row, k - 1] = start
-        self.is_identity = all(f == [(0.0, 1.0, 0.0)] for f in functions)
-
-    def find(self, rows: Ints, sizes: Floats) -> Ints:
-        """Which piece each size lies in; a start itself belongs to the piece below."""
-        found: Ints = (self.starts[rows] < sizes[:, None]).sum(axis=1) - 1
-        return np.maximum(found, 0)
-
-
-class _Rows:
-    """A growing set of columns with one row per key; rows of vanished keys are zeroed and reused.
-
-    ``value`` and ``extra`` are what the key holds.  ``slope`` and ``offset`` are the affine piece
-    of the piecewise linear rule in which the row was seen last, ``low`` and ``high`` its ends: rows
-    seldom change their piece, so a pass looks at one piece per row instead of at all of them
-    (12,000 positions with 10 brackets: 0.15 ms instead of 1.1 ms).
-    """
-
-    def __init__(self) -> None:
-        self.index: dict[tuple[int, int], int] = {}
-        self.spare: list[int] = []
-        self.owner: Ints = np.zeros(64, dtype=np.int64)
-        self.what: Ints = np.zeros(64, dtype=np.int64)
-        self.value, self.extra, self.slope, self.offset, self.low, self.high = np.zeros((6, 64))
-        self.scratch: Floats = np.zeros((3, 64))
-        self.used = 0
-
-    def put(self, owner: int, what: int, value: float, extra: float) -> None:
-        """Set the row of (owner, what)."""
-        row = self.index.get((owner, what))
-        if row is None:
-            row = self.spare.pop() if self.spare else self._new()
-            self.index[owner, what] = row
-            self.owner[row] = owner
-            self.what[row] = what
-            self.low[row] = self.high[row] = 0.0
-        self.value[row] = value
-        self.extra[row] = extra
-
-    def drop(self, owner: int, what: int) -> None:
-        """Zero the row of (owner, what) if there is one."""
-        row = self.index.pop((owner, what), None)
-        if row is not None:
-            self.value[row] = self.extra[row] = self.slope[row] = self.offset[row] = 0.0
-            self.low[row] = self.high[row] = 0.0
-            self.spare.append(row)
-
-    def _new(self) -> int:
-        if self.used == len(self.owner):
-            for name in ("owner", "what", "value", "extra", "slope", "offset", "low", "high"):
-                column = getattr(self, name)
-                setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
-            self.scratch = np.zeros((3, len(self.owner)))
-        self.used += 1
-        return self.used - 1
-
-    def apply(self, sizes: Floats, pieces: _Pieces, out: Floats) -> Floats:
-        """The rule's value at each row's size (zero or positive), in ``out``.  O(rows)."""
-        n = self.used
-        moved = np.nonzero((sizes > self.high[:n]) | (sizes < self.low[:n]))[0]
-        if len(moved):
-            what = self.what[moved]
-            piece = pieces.find(what, sizes[moved])
-            self.slope[moved] = pieces.slopes[what, piece]
-            self.offset[moved] = pieces.offsets[what, piece]
-            self.low[moved] = pieces.starts[what, piece]
-            self.high[moved] = pieces.ends[what, piece]
-        np.multiply(self.slope[:n], sizes, out=out)
-        out += self.offset[:n]
-        return out
-
-
 class Mirror:
     """Columnar copy of the margin accounts of one venue."""
 
@@ -160,20 +78,23 @@ class Mirror:
         self.slot = {instrument: k for k, (instrument, _, _) in enumerate(perpetuals)}
         self.instruments = [instrument for instrument, _, _ in perpetuals]
         self.unit_value = np.array([value for _, value, _ in perpetuals], dtype=np.float64)
-        self._brackets = _Pieces([_bracket_pieces(table) for _, _, table in perpetuals])
-        tiers = [_tier_pieces(collateral.get(asset)) for asset in range(asset_count)]
-        self._tiers = _Pieces(tiers)
-        self._cash = _Pieces([tiers[numeraire]])
+        self._brackets = Pieces([bracket_pieces(table) for _, _, table in perpetuals])
+        tiers = [tier_pieces(collateral.get(asset)) for asset in range(asset_count)]
+        self._tiers = Pieces(tiers)
+        self.rate_max = float(self._brackets.slopes.max(initial=0.0))
+        self._cash = Pieces([tiers[numeraire]])
         self.local: dict[int, int] = {}
         self.accounts: list[int] = []
         self.ids: Ints = np.zeros(64, dtype=np.int64)
         self.cash, self.loan = np.zeros((2, 64))
         self.low, self.high = np.zeros((2, 64))
         self.slack = ABSOLUTE_ERROR + ROUNDED_TERMS * (asset_count + len(perpetuals))
-        self.held = _Rows()
-        self.positions = _Rows()
+        self.held = Rows()
+        self.positions = Rows()
         self.beyond: dict[int, None] = {}
         self._known: list[tuple[list[int], list[int]]] = []
+        self._rows: list[tuple[list[int], list[int]]] = []
+        self._arrays: list[tuple[Ints, Ints] | None] = []
 
     def refresh(
         self,
@@ -201,20 +122,24 @@ class Mirror:
         self.loan[k] = loans.get(self.numeraire, 0)
         self.low[k], self.high[k] = between
         assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
-        for asset in assets:
-            self.held.put(k, asset, net[asset], loans.get(asset, 0))
+        held_rows = [self.held.put(k, a, net[a], loans.get(a, 0)) for a in assets]
         for asset in old_assets:
             if not net[asset] and asset not in loans:
                 self.held.drop(k, asset)
         open_now = [i for i, p in positions.items() if p.qty and i in self.slot]
+        position_rows = []
         for instrument in open_now:
             position = positions[instrument]
-            self.positions.put(k, self.slot[instrument], position.qty, position.entry_notional)
+            slot = self.slot[instrument]
+            row = self.positions.put(k, slot, position.qty, position.entry_notional)
+            position_rows.append(row)
         for instrument in old_positions:
             held = positions.get(instrument)
             if held is None or not held.qty:
                 self.positions.drop(k, self.slot[instrument])
         self._known[k] = (assets, open_now)
+        self._rows[k] = (held_rows, position_rows)
+        self._arrays[k] = None
 
     def _add(self, account: int) -> int:
         k = len(self.accounts)
@@ -226,6 +151,8 @@ class Mirror:
         self.ids[k] = account
         self.accounts.append(account)
         self._known.append(([], []))
+        self._rows.append(([], []))
+        self._arrays.append(None)
         return k
 
     def screen(self, asset_prices: Floats, marks: Floats) -> Screening:
@@ -242,11 +169,11 @@ class Mirror:
         np.take(marks * self.unit_value, what, out=value)
         value *= rows.value[: rows.used]
         np.abs(value, out=notional)
-        maintenance = _sum_by(owner, rows.apply(notional, self._brackets, margin), n)
+        maintenance = sum_by(owner, rows.apply(notional, self._brackets, margin), n)
         np.abs(entry, out=margin)
         notional += margin
         value -= entry
-        gross, equity = _sum_by(owner, notional, n), _sum_by(owner, value, n)
+        gross, equity = sum_by(owner, notional, n), sum_by(owner, value, n)
         gross += np.abs(self.cash[:n])
         equity += self.cash[:n]
         if not self._cash.is_identity:
@@ -268,14 +195,50 @@ class Mirror:
         np.multiply(rows.value[: rows.used], price, out=amount)
         price *= rows.extra[: rows.used]
         price *= self.loan_mmr
-        maintenance += _sum_by(owner, price, n)
+        maintenance += sum_by(owner, price, n)
         np.abs(amount, out=price)
-        gross += _sum_by(owner, price, n)
+        gross += sum_by(owner, price, n)
         np.maximum(amount, 0.0, out=price)
         rows.apply(price, self._tiers, counted)
         np.minimum(amount, 0.0, out=price)
         counted += price
-        equity += _sum_by(owner, counted, n)
+        equity += sum_by(owner, counted, n)
+
+    def _row_arrays(self, k: int) -> tuple[Ints, Ints]:
+        """Rows of an account as arrays; made when they are first needed."""
+        known = self._arrays[k]
+        if known is None:
+            held, open_now = self._rows[k]
+            known = np.array(held, dtype=np.int64), np.array(open_now, dtype=np.int64)
+            self._arrays[k] = known
+        return known
+
+    def screen_some(self, rows: Ints, asset_prices: Floats, marks: Floats) -> Screening:
+        """As ``screen`` for the accounts at these mirror indexes.  O(what they hold)."""
+        m, numbers = len(rows), rows.tolist()
+        known = [self._row_arrays(k) for k in numbers]
+        at, owner = flat([rows_of[1] for rows_of in known])
+        every = self.positions
+        what, entry = every.what[at], every.extra[at]
+        value = (marks * self.unit_value)[what] * every.value[at]
+        margin = self._brackets.at(what, np.abs(value))
+        maintenance = sum_by(owner, margin, m)
+        gross = sum_by(owner, np.abs(value) + np.abs(entry), m) + np.abs(self.cash[rows])
+        equity = sum_by(owner, value - entry, m) + self.cash[rows]
+        if not self._cash.is_identity:
+            zero = np.zeros(m, dtype=np.int64)
+            equity = np.where(equity > 0, self._cash.at(zero, np.maximum(equity, 0.0)), equity)
+        maintenance += self.loan[rows] * self.loan_mmr
+        at, owner = flat([rows_of[0] for rows_of in known])
+        every = self.held
+        what = every.what[at]
+        price = asset_prices[what]
+        value = every.value[at] * price
+        maintenance += sum_by(owner, price * every.extra[at] * self.loan_mmr, m)
+        gross += sum_by(owner, np.abs(value), m)
+        counted = self._tiers.at(what, np.maximum(value, 0.0)) + np.minimum(value, 0.0)
+        equity += sum_by(owner, counted, m)
+        return Screening(self.ids[rows], equity, maintenance, gross)
 
     def at_risk(
         self, asset_prices: Sequence[int], price_scales: Sequence[int], marks_micro: Sequence[int]
@@ -327,7 +290,7 @@ class Mirror:
         slot, every = self.slot[instrument], self.positions
         what, owners = every.what[: every.used], every.owner[: every.used]
         worth = every.value[: every.used] * (np.array(marks) * self.unit_value)[what]
-        upnl = _sum_by(owners, worth - every.extra[: every.used], len(self.accounts))
+        upnl = sum_by(owners, worth - every.extra[: every.used], len(self.accounts))
         rows, value, profit = self._winners(slot, sign, marks[slot])
         owner = every.owner[rows]
         equity = np.maximum(self.cash[owner] + upnl[owner], 1.0)
@@ -352,11 +315,6 @@ class Mirror:
         return found
 
 
-def _sum_by(owner: Ints, values: Floats, n: int) -> Floats:
-    """Sum of ``values`` by owner; ``bincount`` alone turns integer when there are no rows."""
-    return np.bincount(owner, values, minlength=n).astype(np.float64, copy=False)
-
-
 def outside(screening: Screening, low: Floats, high: Floats, slack: float) -> Ints:
     """Mirror indexes whose equity may not lie above ``low`` and at or below ``high`` maintenance.
 
@@ -368,24 +326,3 @@ def outside(screening: Screening, low: Floats, high: Floats, slack: float) -> In
     under = (maintenance > 0) & (equity - low * maintenance <= tolerance)
     over = (high < UNBOUNDED) & (equity - high * maintenance > -tolerance)
     return np.nonzero(under | over)[0]
-
-
-def _bracket_pieces(table: BracketTable) -> list[tuple[float, float, float]]:
-    """Maintenance margin by notional."""
-    rows = zip(table.floors, table.mmr_ppm, table.cum_ppm, strict=True)
-    return [(float(floor), rate / PPM, -cum / PPM) for floor, rate, cum in rows]
-
-
-def _tier_pieces(table: CollateralTable | None) -> list[tuple[float, float, float]]:
-    """Collateral value by value; beyond the last bounded tier, and without a table, nothing."""
-    if table is None:
-        return [(0.0, 0.0, 0.0)]
-    pieces, start, base = [], 0, 0.0
-    for upto, ratio_ppm in (*table.tiers, (None, 0)):
-        slope = ratio_ppm / PPM
-        pieces.append((float(start), slope, base - slope * start))
-        if upto is None:
-            break
-        base += slope * (upto - start)
-        start = upto
-    return pieces

@@ -26,9 +26,10 @@ def screen(w: World, venue: VenueState) -> None:
     Equal ratios are served in an order that favours no id.
     """
     refresh_mirror(w, venue)
+    venue.screened_seq = w.seq
     marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
     found = []
-    for account_id in venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks):
+    for account_id in venue.watch.at_risk(venue.asset_prices, w.price_scales, marks):
         account = w.accounts[account_id]
         if account.liquidating:
             continue

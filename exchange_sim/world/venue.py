@@ -12,6 +12,7 @@ from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
 from exchange_sim.risk.mirror import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits, Mirror
 from exchange_sim.risk.profile import ORACLE_MEDIAN
+from exchange_sim.risk.watch_list import WatchList
 from exchange_sim.units import NANOS_PER_HOUR, PPM
 from exchange_sim.world.collateral_prices import Pricing
 from exchange_sim.world.mark_rules import OracleState
@@ -50,8 +51,9 @@ class VenueState:
     was last looked at, ``partial_ns`` the time of its last step that left something of a position.
     ``attempted`` holds the instruments in which this slot liquidated, ``for_round`` the accounts
     that wait for its ADL round.  ``sale_place`` is the published order in which assets are sold.
-    ``pricing`` says how each asset is priced, ``next_sample_ns`` when index and basis are sampled
-    again.  ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
+    ``screened_seq`` is the command that last looked for accounts at risk.  ``pricing`` says how
+    each asset is priced, ``next_sample_ns`` when index and basis are sampled again.
+    ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
     ``(expire_ns, order id, account, client order id)``.
     """
 
@@ -101,6 +103,7 @@ class VenueState:
         self.transfers_enabled = True
         self.outflow = Outflow()
         self.mark_epoch = 0
+        self.screened_seq = -1
         self.lent = [0] * len(config.assets)
         self.bad_debt_total = 0
         self.gtd: list[tuple[int, int, int, int]] = []
@@ -109,6 +112,8 @@ class VenueState:
         self.has_portfolio = False
         self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
         self.mirror = _mirror(spec, own, len(config.assets))
+
+        self.watch = WatchList(self.mirror)
 
     def liquidations_pending(self) -> bool:
         """Whether an account waits for liquidation or the takeover account has to sell."""
@@ -137,6 +142,7 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
     """Copy the accounts of a venue that changed since the last time.  O(changed)."""
     elsewhere: dict[int, bool] = {}
     posted, bands, refresh = w.ledger.posted, venue.spec.bands, venue.mirror.refresh
+    changed = venue.watch.changed
     for account_id in w.dirty:
         account = w.accounts[account_id]
         if account.venue != venue.id:
@@ -150,6 +156,7 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
             limits = _limits(account, bands)
             beyond = (account.modes is not None or venue.coins) and _beyond(venue, account)
             refresh(account_id, net, account.loans, account.positions, limits, bool(beyond))
+            changed(account_id)
     w.dirty = elsewhere
 
 

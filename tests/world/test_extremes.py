@@ -139,3 +139,22 @@ def test_prices_at_the_floor():
 
     settled(street)
     assert street.w.margin_of(long).equity == 20_000 - 9_990 - 1  # the loss, and funding
+
+
+def test_a_wave_keeps_its_order_and_its_rules():
+    """Hundreds of accounts queued by one mark: served worst first, nobody twice, nobody forgotten."""
+    street = Street(perp={"liquidation_slice": 200_000})
+    street.do(30, 0, 10**6)
+    made = [street.victim(CROSS, 10, usdt=245 + k % 13) for k in range(300)]
+    events = street.move(984, bids=10_000, gap=2)
+    started = of(events, 31)
+    assert sorted(e[1] for e in started) == made
+    assert [e[4] for e in started] == sorted(e[4] for e in started)
+    events = street.drain(60)
+
+    settled(street)
+    ended = [e[1] for e in of(events, 33)]
+    assert sorted(ended) == made
+    places = {account: k for k, account in enumerate(e[1] for e in started)}
+    first_slot = [places[a] for a in ended[:20]]
+    assert first_slot == sorted(first_slot)

@@ -110,3 +110,63 @@ def test_accounts_that_stay_in_their_band_cost_nothing():
 
     assert venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks) == []
     assert attrs.asdict(w.margin_of(account_id))["band"] == 0
+
+
+WALK = st.lists(
+    st.tuples(*[st.floats(-0.3, 0.3).map(lambda move: round(move, 6))] * 5), min_size=1, max_size=12
+)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    accounts=st.lists(ACCOUNT, min_size=1, max_size=40),
+    slack=st.integers(1, 20),
+    walk=WALK,
+    calm=st.sampled_from([1, 30, 1_000]),
+)
+def test_nobody_is_missed_while_prices_walk(accounts, slack, walk, calm):
+    """The list of accounts that are due names everybody whom the plain calculation finds.
+
+    Prices move in steps of any size, all at once; accounts stand at any distance from their limits.
+    """
+    start = (10**9, 10**9, 10**12, 10**12, 10**12)
+    w = make_world(start[:2], start[2:])
+    made = [put(w, {**parts, "nudge": slack * k * abs(parts["nudge"]) * 10**k})
+            for k, parts in enumerate(accounts[:12])]  # fmt: skip
+    made += [put(w, parts) for parts in accounts[12:]]
+    venue = w.venues[0]
+    refresh_mirror(w, venue)
+    prices = list(start)
+    for moves in walk:
+        prices = [max(1, int(p * (1 + m / calm))) for p, m in zip(prices, moves, strict=True)]
+        w.marks[PERP], w.marks[ETH_PERP] = prices[:2]
+        venue.asset_prices[1:] = prices[2:]
+        marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+        named = venue.watch.at_risk(venue.asset_prices, w.price_scales, marks)
+        plain = venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks)
+        assert set(named) == set(plain)
+        for account_id in made:
+            account = w.accounts[account_id]
+            equity, _, maintenance = requirements(w, account)
+            if liquidatable(w, account, equity, maintenance):
+                assert account_id in named
+
+
+def test_a_change_of_an_account_is_noticed_without_a_move():
+    """A withdrawal makes an account due, whatever prices do."""
+    w = make_world((10**9, 10**9), (10**12, 10**12, 10**12))
+    calm = {
+        "mode": CROSS, "wallet": (10**6, 0, 0, 0), "loans": {}, "lots": (1_000, 0),
+        "entry": (1_000, 1), "band": 0, "nudge": 10**9,
+    }  # fmt: skip
+    account_id = put(w, calm)
+    venue = w.venues[0]
+    marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+    refresh_mirror(w, venue)
+    assert venue.watch.at_risk(venue.asset_prices, w.price_scales, marks) == []
+    assert not venue.watch.is_due(account_id)
+    w.ledger.posted[account_id][0] = 0
+    w.dirty[account_id] = True
+    refresh_mirror(w, venue)
+
+    assert venue.watch.at_risk(venue.asset_prices, w.price_scales, marks) == [account_id]

@@ -14,7 +14,7 @@ from exchange_sim.matching.engine import MatchingEngine
 from exchange_sim.messages.reasons import LiquidationOutcome
 from exchange_sim.model.enums import GTC, IOC, LIMIT
 from exchange_sim.risk import adl as adl_rules
-from exchange_sim.risk.mirror import Mirror
+from exchange_sim.risk import watch_list
 from exchange_sim.world import (
     World,
     accounts,
@@ -292,7 +292,13 @@ def margins_kept_after_a_fill(patch: Patch) -> None:
 @plant("MIR-1")
 def screening_looks_away(patch: Patch) -> None:
     """The screening never names anybody."""
-    patch.setattr(Mirror, "at_risk", lambda *_: [])
+    patch.setattr(watch_list.WatchList, "at_risk", lambda *_: [])
+
+
+@plant("MIR-1")
+def watch_forgets(patch: Patch) -> None:
+    """Accounts are believed to be safe whatever prices do."""
+    patch.setattr(watch_list, "room_of", lambda seen, *_: seen.equity * 0 + 1e9)
 
 
 @plant("LIQ-1")

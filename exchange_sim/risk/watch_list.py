@@ -1,0 +1,124 @@
+"""Which accounts need a look at all: how far prices may move before an account can leave its band.
+
+An account that was seen at some prices, its anchor, with a distance to its limits cannot leave them
+before prices have moved far enough.  If every price differs from the anchor by at most a factor
+``exp(d)``, then
+
+    |change of (equity - x * maintenance)|
+        <= (exp(d) - 1) * (gross + x * (rate * gross + maintenance))
+
+with ``gross`` the sum of all absolute values and ``rate`` the highest maintenance rate: collateral
+value, profit and maintenance are piecewise linear with slopes of at most one, one and ``rate``.  So
+each account has a ``room``, the move that it survives for certain, and one comparison per account
+and update replaces the sum over everything that it holds.  Measured: see ``benchmarks``.
+
+Accounts that were seen in the same update share an anchor.  There is a fixed number of anchors;
+when a new one is needed, the accounts of the one with the fewest are looked at and move to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from exchange_sim.risk.columns import Floats, Ints
+from exchange_sim.risk.mirror import RELATIVE_ERROR, UNBOUNDED, Mirror, Screening, outside
+from exchange_sim.units import PPM
+
+NEVER = np.inf
+MOVE_ERROR = 1e-12
+"""Far above the rounding of a logarithm, far below any move of a price."""
+FULL_SHARE = 16
+"""One pass over all rows is cheaper than single accounts once one in so many is due."""
+ANCHORS = 256
+
+
+class WatchList:
+    """Wraps a ``Mirror``: names the same accounts as ``Mirror.at_risk``, without looking at all."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self.mirror = mirror
+        self._room: Floats = np.full(64, -1.0)
+        self._anchor: Ints = np.zeros(64, dtype=np.int64)
+        self._members: Ints = np.zeros(ANCHORS, dtype=np.int64)
+        self._logs: Floats = np.zeros((ANCHORS, 0))
+        self._moved: Floats = np.zeros(ANCHORS)
+        self._live = np.zeros(0, dtype=bool)
+
+    def changed(self, account: int) -> None:
+        """An account was copied anew: it is looked at in the next update."""
+        k = self.mirror.local[account]
+        while k >= len(self._room):
+            self._room = np.concatenate([self._room, np.full(len(self._room), -1.0)])
+            self._anchor = np.concatenate([self._anchor, np.zeros_like(self._anchor)])
+        self._room[k] = -1.0
+
+    def is_due(self, account: int) -> bool:
+        """Whether an account would be looked at if prices stayed as they are."""
+        k = self.mirror.local.get(account)
+        return k is not None and bool(self._room[k] <= self._moved[self._anchor[k]])
+
+    def at_risk(
+        self, asset_prices: Sequence[int], price_scales: Sequence[int], marks_micro: Sequence[int]
+    ) -> list[int]:
+        """Accounts that may have left the limits of their ratio, in the order of the mirror.
+
+        O(accounts) comparisons, and O(rows) of those that are due.
+        """
+        mirror, n = self.mirror, len(self.mirror.accounts)
+        if not n:
+            return []
+        prices = np.array([p / s for p, s in zip(asset_prices, price_scales, strict=True)])
+        marks = np.array([mark / PPM for mark in marks_micro])
+        logs = self._move(np.concatenate([prices, marks]))
+        room, anchor = self._room[:n], self._anchor[:n]
+        due = room <= self._moved[anchor]
+        if not due.any():
+            return list(mirror.beyond)
+        new = int(self._members.argmin())
+        if self._members[new]:
+            due |= anchor == new
+        rows: Ints = np.nonzero(due)[0]
+        if len(rows) * FULL_SHARE > n:
+            rows = np.arange(n)
+            seen = mirror.screen(prices, marks)
+        else:
+            seen = mirror.screen_some(rows, prices, marks)
+        low, high = mirror.low[rows], mirror.high[rows]
+        room[rows] = np.log1p(room_of(seen, low, high, mirror.slack, mirror.rate_max))
+        anchor[rows] = new
+        self._members = np.bincount(anchor, minlength=ANCHORS)
+        self._logs[new] = logs
+        self._moved[new] = MOVE_ERROR
+        named: list[int] = seen.accounts[outside(seen, low, high, mirror.slack)].tolist()
+        return list(dict.fromkeys([*named, *mirror.beyond])) if mirror.beyond else named
+
+    def _move(self, prices: Floats) -> Floats:
+        """Logarithms of the prices, after measuring how far they are from each anchor.
+
+        A price that comes from nothing or goes to nothing makes everybody due.
+        """
+        live = prices > 0
+        logs = np.log(np.where(live, prices, 1.0))
+        if len(live) != len(self._live) or (live != self._live).any():
+            self._live = live
+            self._logs = np.tile(logs, (ANCHORS, 1))
+            self._room[:] = -1.0
+        self._moved = np.abs(self._logs - logs).max(axis=1, initial=0.0) + MOVE_ERROR
+        return logs
+
+
+def room_of(seen: Screening, low: Floats, high: Floats, slack: float, rate_max: float) -> Floats:
+    """The relative move of all prices that takes nobody outside of its limits; 0 if none does."""
+    equity, maintenance = seen.equity, seen.maintenance
+    tolerance = 2.0 * (RELATIVE_ERROR * seen.gross + slack)
+    grown = rate_max * seen.gross + maintenance
+    above = equity - low * maintenance - tolerance
+    above /= np.maximum(seen.gross + np.abs(low) * grown, 1.0)
+    above[(low <= -UNBOUNDED) | (maintenance <= 0)] = NEVER
+    below = high * maintenance - equity - tolerance
+    below /= np.maximum(seen.gross + np.abs(high) * grown, 1.0)
+    below[high >= UNBOUNDED] = NEVER
+    found: Floats = np.maximum(np.minimum(above, below), 0.0)
+    return found
