@@ -142,7 +142,7 @@ def test_prices_at_the_floor():
 
 
 def test_a_wave_keeps_its_order_and_its_rules():
-    """Hundreds of accounts queued by one mark: served worst first, nobody twice, nobody forgotten."""
+    """Hundreds of accounts queued by one mark: worst first, and nobody forgotten."""
     street = Street(perp={"liquidation_slice": 200_000})
     street.do(30, 0, 10**6)
     made = [street.victim(CROSS, 10, usdt=245 + k % 13) for k in range(300)]
