@@ -59,6 +59,11 @@ class VolatilityPolicy(Policy):
         state = self._scales.get(pair.index)
         return state.value if state else 1.0
 
+    def both(self, pair: Quoted) -> tuple[float, float]:
+        """The same for both."""
+        scale = self.bid(pair)
+        return scale, scale
+
 
 @attrs.frozen
 class InfrastructureParams:
@@ -122,6 +127,11 @@ class InfrastructurePolicy(Policy):
         if self._params.venues and pair.venue not in self._params.venues:
             return self._elsewhere.value
         return self._major.value if pair.is_major else self._alt.value
+
+    def both(self, pair: Quoted) -> tuple[float, float]:
+        """The same for both."""
+        scale = self.bid(pair)
+        return scale, scale
 
 
 @attrs.frozen

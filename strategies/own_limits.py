@@ -40,6 +40,11 @@ class InventoryPolicy(Policy):
         """No asks while short at the limit."""
         return 0.0 if self._side(pair) < 0 else 1.0
 
+    def both(self, pair: Quoted) -> tuple[float, float]:
+        """One look at the inventory for both."""
+        side = self._side(pair)
+        return (0.0 if side > 0 else 1.0), (0.0 if side < 0 else 1.0)
+
 
 @attrs.frozen
 class MarginParams:

@@ -97,6 +97,10 @@ class Policy:
         """Scale of the ask sizes of a pair, asked for after ``bid``; by default the same."""
         return self.bid(pair)
 
+    def both(self, pair: Quoted) -> tuple[float, float]:
+        """``bid`` and ``ask`` in one step; worth overriding, because makers ask for each pair."""
+        return self.bid(pair), self.ask(pair)
+
 
 class AccountPolicy(Policy):
     """Base of policies that treat all pairs alike: ``update`` sets both scales."""
@@ -158,11 +162,11 @@ class PolicySet:
         """Bid and ask scale of a pair."""
         bid, cause, ask = self._common
         for policy in self._pairwise:
-            scale = policy.bid(pair)
-            if scale < bid:
-                bid, cause = scale, policy.cause
-            scale = policy.ask(pair)
-            ask = min(ask, scale)
+            bids, asks = policy.both(pair)
+            if bids < bid:
+                bid, cause = bids, policy.cause
+            if asks < ask:
+                ask = asks
         self._latest[pair.index] = (bid, cause)
         floor = self._floor
         return (

@@ -34,6 +34,7 @@ _CAPACITY_MIN: Final = 0.02
 _ABOUT: Final = 0.02
 """Relative change of spread or size up to which a level that was in line is not judged again."""
 _NEVER: Final = (-1.0, -1.0)
+_UNHEARD: Final = -1
 _PENDING_NEW: Final = int(OrderStatus.PENDING_NEW)
 _PARTIALLY_FILLED: Final = int(OrderStatus.PARTIALLY_FILLED)
 """Later states are ends, but for the first state of all, which has the highest number."""
@@ -78,6 +79,7 @@ class QuoteSide:
 
     __slots__ = (
         "_filled",
+        "_heard_ns",
         "_high",
         "_judged",
         "_low",
@@ -103,6 +105,7 @@ class QuoteSide:
         self.orders: list[OrderHandle | None] = [None] * levels
         self.waiting_ns = 0
         self._filled = [0] * levels
+        self._heard_ns = [_UNHEARD] * levels
         self._low = [math.inf] * levels
         self._high = [-math.inf] * levels
         self._judged = _NEVER
@@ -112,27 +115,29 @@ class QuoteSide:
     def collect(self, now_ns: int) -> None:
         """Take in what happened since the last call."""
         waiting = refused = False
-        orders, seen = self.orders, self._filled
-        for level, order in enumerate(orders):
+        seen, heard = self._filled, self._heard_ns
+        for level, order in enumerate(self.orders):
             if order is None:
                 continue
-            if order.reject_code:
+            filled, refusal = order.filled_lots, order.reject_code
+            if order.update_ns == heard[level] and filled == seen[level] and not refusal:
+                continue  # nothing was asked for and nothing has happened: ten of twelve orders
+            if refusal:
                 order.reject_code = 0
                 refused = True
-            filled = order.filled_lots
             if filled != seen[level]:
                 self.missing[level] += filled - seen[level]
                 seen[level] = filled
                 self.is_short = True
                 self._low[level] = math.inf
             status = order.status_code
-            if status == _PENDING_NEW:
+            if status == _PENDING_NEW or (status <= _PARTIALLY_FILLED and order.pending_replace):
                 waiting = True
             elif status > _PARTIALLY_FILLED:
-                orders[level] = None
+                self.orders[level] = None
                 self._low[level] = math.inf
-            elif order.pending_replace:
-                waiting = True
+            elif not order.pending_cancel:
+                heard[level] = order.update_ns
         if refused:
             self._refused_ns = now_ns
             self.capacity = max(_CAPACITY_MIN, self.capacity * _CAPACITY_CUT)
@@ -191,6 +196,7 @@ class QuoteSide:
                         self.market, self.side, lots, price, LIMIT, GTX, FLAG_SLIDE, stp_mode=_STP
                     )
                     self._filled[level] = 0
+                    self._heard_ns[level] = _UNHEARD
                     sent += 1
                 continue
             off, leaves = order.price_ticks - price, order.leaves_lots
@@ -205,6 +211,7 @@ class QuoteSide:
                     low[level], high[level] = inner + off - tolerance, inner + off + tolerance
                 continue
             sent += self._change(order, price, lots, tolerance, min_lots, paused)
+            self._heard_ns[level] = _UNHEARD
         if sent:
             self._sent_ns = now_ns
         return sent
