@@ -165,8 +165,7 @@ class PolicySet:
             bids, asks = policy.both(pair)
             if bids < bid:
                 bid, cause = bids, policy.cause
-            if asks < ask:
-                ask = asks
+            ask = min(ask, asks)
         self._latest[pair.index] = (bid, cause)
         floor = self._floor
         return (
