@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exchange_sim.issuer.conversion import minted, redeemed, within_limit
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import CASH
-from exchange_sim.units import PPM
 from exchange_sim.world.accounts import refuse
 from exchange_sim.world.chain.execution import Action, Execution, Revert
 from exchange_sim.world.vaults import PPB, supply
@@ -146,8 +146,8 @@ def mint(x: Execution, action: Action) -> None:
         raise Revert(R.ISSUER_CLOSED)
     paid = x.amount(action[2], x.free(spec.backing))
     dollar, backing = _scales(x, issuer)
-    units = paid * dollar // backing
-    if spec.mint_limit and issuer.used_mint + units > spec.mint_limit:
+    units = minted(paid, dollar, backing)
+    if not within_limit(issuer.used_mint, units, spec.mint_limit):
         raise Revert(R.MINT_LIMIT)
     if x.wallet == issuer.wallet:
         raise Revert(R.BAD_ACTION)
@@ -167,8 +167,8 @@ def redeem(x: Execution, action: Action) -> None:
         raise Revert(R.ISSUER_CLOSED)
     units = x.amount(action[2], x.free(spec.asset))
     dollar, backing = _scales(x, issuer)
-    paid = units * backing * (PPM - spec.fee_ppm) // (dollar * PPM)
-    if spec.redeem_limit and issuer.used_redeem + units > spec.redeem_limit:
+    paid = redeemed(units, dollar, backing, spec.fee_ppm)
+    if not within_limit(issuer.used_redeem, units, spec.redeem_limit):
         raise Revert(R.REDEEM_LIMIT)
     if x.wallet == issuer.wallet:
         raise Revert(R.BAD_ACTION)
@@ -197,7 +197,7 @@ def pass_on_yield(x: Execution, action: Action) -> None:
         raise Revert(R.NOT_WRAPPABLE)
     existing = supply(x.w, wrapper)
     dollar, backing = _scales(x, issuer)
-    units = x.amount(amount, x.free(spec.backing)) * dollar // backing
+    units = minted(x.amount(amount, x.free(spec.backing)), dollar, backing)
     if existing <= 0 or units <= 0 or x.free(spec.backing) < amount:
         raise Revert(R.BAD_AMOUNT)
     x.touch(wrapper)

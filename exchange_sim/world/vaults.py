@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exchange_sim.issuer.conversion import PPB
 from exchange_sim.model.account import CASH
 from exchange_sim.units import PPM
 
@@ -11,8 +12,9 @@ if TYPE_CHECKING:
     from exchange_sim.world.config import WrapperSpec
     from exchange_sim.world.world import World
 
+__all__ = ["EXTERNAL", "PPB", "Wrapper", "open_wrappers", "redemption_value", "supply"]
+
 EXTERNAL = 0
-PPB = 1_000_000_000
 
 
 class Wrapper:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from exchange_sim.issuer.conversion import unwrapped, wrapped
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.units import NANOS_PER_HOUR
@@ -46,7 +47,7 @@ def wrap(w: World, c: Command) -> None:
     if account is None or wrapper is None:
         return None
     amount, asset = c[4], wrapper.spec.asset
-    units = amount * PPB // wrapper.rate_ppb
+    units = wrapped(amount, wrapper.rate_ppb)
     if amount <= 0 or units <= 0:
         return refuse(w, c, R.BAD_AMOUNT)
     reason = may_leave(w, account, wrapper.underlying, amount)
@@ -67,7 +68,7 @@ def unwrap(w: World, c: Command) -> None:
     if account is None or wrapper is None:
         return None
     amount, asset = c[4], wrapper.spec.asset
-    underlying = amount * wrapper.rate_ppb // PPB
+    underlying = unwrapped(amount, wrapper.rate_ppb)
     if amount <= 0 or underlying <= 0:
         return refuse(w, c, R.BAD_AMOUNT)
     if not w.venues[account.venue].transfers_enabled:

@@ -25,6 +25,46 @@ VECTORS = load_vectors(FILE)
 
 # Further rows of the families in the file, worked out from the same formulas.
 MORE: list[tuple[str, dict[str, Any], dict[str, Any], float]] = [
+    (
+        "loop.rounds10_ltv90",
+        {"initial": 100, "ltv": 0.9, "rounds": 10},
+        {"total_collateral": 686.1894, "total_debt": 586.1894, "equity_wipe": 0.14573},
+        1e-4,
+    ),
+    (
+        "binance.loan.state",
+        {"product": "cross_eth", "loan": 7700, "collateral": 10000},
+        {"state": "MARGIN_CALL", "collateral_at_liq": 9058.8235},
+        1e-4,
+    ),
+    (
+        "loan.sale_to_target",
+        {"loan": 650, "collateral": 722, "target_ltv": 0.65},
+        {"sell_usd": 516.2857, "loan_after": 133.7143, "collateral_after": 205.7143},
+        1e-4,
+    ),
+    (
+        "loan.interest",
+        {"principal": 10000, "apr": 0.0876, "days": 1},
+        {"interest": 2.4, "debt": 10002.4},
+        1e-9,
+    ),
+    (
+        "ethena.short_pnl",
+        {"eth_short": 10, "spot_qty": 10, "entry": 4300, "mark": 3500},
+        {"unrealised_gain": 8000, "net_pnl": 0, "delta": 0},
+        1e-9,
+    ),
+    ("usde.mint", {"paid": 500, "used": 800, "limit": 1000}, {"minted": 500, "allowed": False}, 0),
+    (
+        "usde.redeem",
+        {"usde": 1000, "fee": 0.001, "buffer": 999, "redeem_limit": 1000},
+        {"paid": 999, "allowed": True},
+        0,
+    ),
+    ("ethena.redeem", {"usde": 1000, "buffer": 998}, {"paid": 1000, "allowed": False}, 0),
+    ("binance.wbeth.wrap", {"eth": 10.8, "rate": 1.08}, {"units": 10}, 1e-9),
+    ("wrapper.wrap", {"wbeth": 10, "rate": 1.08}, {"underlying": 10.8}, 1e-9),
     ("binance.pmpro.status", {"unimmr": 1.06}, {"status": "REDUCE_ONLY"}, 0),
     ("binance.pmpro.status", {"unimmr": 1.0000001}, {"status": "LIQUIDATION"}, 0),
     (

@@ -266,8 +266,9 @@ def find_rule(area: str) -> Rule | None:
     """The adapter of an area: its own, or that of the longest name that it extends."""
     name = area
     while name:
-        if name in _RULES:
-            return _RULES[name]
+        for known in (name, name.rstrip("0123456789")):
+            if known in _RULES:
+                return _RULES[known]
         name = name[: max(name.rfind("."), name.rfind("_"), 0)]
     return None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from exchange_sim.analysis.rules.common import Inputs, Results, rule
-from exchange_sim.issuer import loops, synthetic_dollar
+from exchange_sim.analysis.rules.common import SCALE, Inputs, Results, plain, ppm, rule, units
+from exchange_sim.issuer import conversion, loops, synthetic_dollar
 from exchange_sim.risk import leverage
 
 
@@ -15,10 +15,12 @@ def _loop(loop: loops.Loop) -> Results:
         "total_collateral": loop.collateral,
         "total_debt": loop.debt,
         "leverage": loop.leverage,
+        "rounds": len(loop.deposits) - 1,
+        "equity_wipe": loops.equity_wipe(loop.collateral, loop.debt),
     }
 
 
-@rule("loop.rounds", "loop.rounds5_ltv80", "loop.limit")
+@rule("loop.rounds", "loop.limit", "usde.loop", "dollar.loop")
 def rounds(given: Inputs) -> Results:
     """A loop after some rounds, or without an end."""
     equity, ltv = given.num("initial", "equity", "deposit"), given.num("ltv")
@@ -27,14 +29,14 @@ def rounds(given: Inputs) -> Results:
     return _loop(loops.loop_limit(equity, ltv))
 
 
-@rule("loop.equity_wipe")
+@rule("loop.equity_wipe", "usde.equity_wipe", "dollar.equity_wipe")
 def equity_wipe(given: Inputs) -> Results:
     """Fall that takes the whole equity."""
     drop = loops.equity_wipe(given.num("collateral"), given.num("debt"))
     return {"price_drop_wiping_equity": drop, "price": 1 - drop}
 
 
-@rule("loop.liquidation_price")
+@rule("loop.liquidation_price", "usde.liquidation_price", "dollar.liquidation_price")
 def liquidation_price(given: Inputs) -> Results:
     """Asset price at the liquidation threshold."""
     price = loops.liquidation_price(
@@ -46,7 +48,7 @@ def liquidation_price(given: Inputs) -> Results:
     return {"price": price, "drop": 1 - price / given.num("price_now", "entry_price", default=1)}
 
 
-@rule("loop.net_yield")
+@rule("loop.net_yield", "usde.net_yield", "dollar.net_yield")
 def net_yield(given: Inputs) -> Results:
     """Yearly yield on equity."""
     paid = loops.net_yield(given.num("leverage"), given.num("asset_apy"), given.num("borrow_ap*"))
@@ -89,14 +91,14 @@ def two_layers(given: Inputs) -> Results:
     }
 
 
-@rule("binance.usde_reward")
+@rule("binance.usde_reward", "usde.reward", "dollar.reward")
 def reward(given: Inputs) -> Results:
     """Reward of a day, and of more if their number is given."""
     daily = synthetic_dollar.daily_reward(given.num("min_snapshot"), given.num("apr"))
     return {"daily": daily, "total": daily * given.num("days", default=1)}
 
 
-@rule("ethena.backstop_size")
+@rule("ethena.backstop_size", "usde.backstop_size", "dollar.backstop_size")
 def backstop_size(given: Inputs) -> Results:
     """Backing implied by a share of it."""
     backing = synthetic_dollar.implied_backing(
@@ -105,7 +107,7 @@ def backstop_size(given: Inputs) -> Results:
     return {"implied_backing": backing}
 
 
-@rule("ethena.buyback_gain")
+@rule("ethena.buyback_gain", "ethena.buyback", "usde.buyback", "dollar.buyback")
 def buyback_gain(given: Inputs) -> Results:
     """Backing ratio after tokens are bought below par and burned."""
     price, spent = given.num("avg_price", "price"), given.num("usdt_spent", "spent")
@@ -120,14 +122,14 @@ def buyback_gain(given: Inputs) -> Results:
     }
 
 
-@rule("ethena.reserve_ratio")
+@rule("ethena.reserve_ratio", "usde.reserve_ratio", "dollar.reserve_ratio")
 def reserve_ratio(given: Inputs) -> Results:
     """Reserve fund over supply."""
     reserve, supply = given.num("reserve_usd", "reserve"), given.num("supply_usd", "supply")
     return {"ratio": synthetic_dollar.reserve_ratio(reserve, supply)}
 
 
-@rule("ethena.short_pnl")
+@rule("ethena.short_pnl", "usde.short_pnl", "dollar.short_pnl")
 def short_pnl(given: Inputs) -> Results:
     """Gain of the hedge and what funding costs it."""
     qty, mark = given.num("eth_short", "*_short", "qty"), given.num("mark")
@@ -136,7 +138,47 @@ def short_pnl(given: Inputs) -> Results:
     if given.has("funding_8h", "funding*"):
         rate = given.num("funding_8h", "funding*")
         found["funding_paid_8h"] = synthetic_dollar.short_funding_paid(qty, mark, rate)
+        found["funding_received_8h"] = -synthetic_dollar.short_funding_paid(qty, mark, rate)
+    if given.has("spot_qty", "*_long", "coins"):
+        coins = given.num("spot_qty", "*_long", "coins")
+        found["net_pnl"] = gain + coins * (mark - given.num("entry"))
+        found["delta"] = coins - qty
     return found
+
+
+@rule("ethena.mint", "usde.mint", "dollar.mint")
+def mint(given: Inputs) -> Results:
+    """Dollars for backing at par, and what a block's limit says."""
+    paid = units(given.num("paid", "usdt", "collateral", "amount*"))
+    made = conversion.minted(paid, SCALE, SCALE)
+    used = units(given.num("used_in_block", "used", default=0))
+    limit = units(given.num("mint_limit*", "limit*", "max_mint*", default=0))
+    return {"minted": plain(made), "allowed": conversion.within_limit(used, made, limit)}
+
+
+@rule("ethena.redeem", "usde.redeem", "dollar.redeem")
+def redeem(given: Inputs) -> Results:
+    """Backing for dollars at par less the fee, within limit and buffer."""
+    burned = units(given.num("usde", "burned", "amount*"))
+    fee = ppm(given.num("fee_rate", "fee", default=0), "fee")
+    paid = conversion.redeemed(burned, SCALE, SCALE, fee)
+    used = units(given.num("used_in_block", "used", default=0))
+    limit = units(given.num("redeem_limit*", "limit*", "max_redeem*", default=0))
+    allowed = conversion.within_limit(used, burned, limit)
+    if given.has("buffer*", "liquid*"):
+        allowed = allowed and paid <= units(given.num("buffer*", "liquid*"))
+    return {"paid": plain(paid), "allowed": allowed}
+
+
+@rule("wrapper.wrap", "binance.wbeth.wrap", "binance.bnsol.wrap")
+def wrap(given: Inputs) -> Results:
+    """Units of a wrapper for its underlying, and back."""
+    rate = int(given.num("rate", "conversion_rate", "ratio") * conversion.PPB)
+    if given.has("units", "wrapper*", "wbeth", "bnsol"):
+        held = units(given.num("units", "wrapper*", "wbeth", "bnsol"))
+        return {"underlying": plain(conversion.unwrapped(held, rate))}
+    given_in = units(given.num("underlying", "eth", "sol", "amount"))
+    return {"units": plain(conversion.wrapped(given_in, rate))}
 
 
 @rule("seed.passive_leverage")

@@ -8,6 +8,7 @@ from exchange_sim.analysis.rules.common import SCALE, Inputs, Results, plain, pp
 from exchange_sim.credit import loans
 from exchange_sim.defi import aave, euler, morpho, oracles
 
+HOURS_PER_YEAR = 365 * 24
 _DEBT = ("debt", "debt_*", "liability*", "loan*")
 
 
@@ -19,18 +20,20 @@ def _ltv(given: Inputs) -> tuple[Fraction, Fraction]:
     return loan, given.num("*_qty", "qty") * given.num("*_price_now", "*_price", "price")
 
 
-@rule("binance.ltv")
+@rule("binance.ltv", "loan.ltv", "nexo.ltv")
 def ltv(given: Inputs) -> Results:
     """Loan to value."""
     loan, collateral = _ltv(given)
     return {"ltv": loans.loan_to_value(loan, collateral)}
 
 
-@rule("binance.loan.thresholds")
+@rule("binance.loan.thresholds", "binance.loan.state", "loan.thresholds", "loan.state")
 def thresholds(given: Inputs) -> Results:
     """Present LTV, and collateral values at the call and at liquidation."""
     loan, collateral = _ltv(given)
-    call, last = given.num("margin_call_ltv", "call_ltv"), given.num("liquidation_ltv")
+    base = loans.LOAN_PRODUCTS[given.text("product")] if given.has("product") else None
+    call = given.num("margin_call_ltv", "call_ltv", default=base.call if base else None)
+    last = given.num("liquidation_ltv", default=base.liquidation if base else None)
     ratio = loans.loan_to_value(loan, collateral)
     found: Results = {
         "initial_ltv": ratio,
@@ -47,7 +50,7 @@ def thresholds(given: Inputs) -> Results:
     return found
 
 
-@rule("binance.vip_loan.loop")
+@rule("binance.vip_loan.loop", "binance.loan.loop", "loan.loop")
 def loan_loop(given: Inputs) -> Results:
     """Endless loop at a loan's initial LTV."""
     vip = loans.LOAN_PRODUCTS["vip"]
@@ -66,7 +69,7 @@ def loan_loop(given: Inputs) -> Results:
     }
 
 
-@rule("nexo.auto_repayment")
+@rule("nexo.auto_repayment", "nexo.notices", "nexo.warnings")
 def auto_repayment(given: Inputs) -> Results:
     """Whether a loan repays itself, and the notice levels."""
     ratio = loans.loan_to_value(*_ltv(given))
@@ -80,19 +83,39 @@ def auto_repayment(given: Inputs) -> Results:
     }
 
 
-@rule("nexo.partial_sale_to_target")
+@rule("nexo.partial_sale_to_target", "nexo.partial_sale", "loan.sale_to_target")
 def partial_sale(given: Inputs) -> Results:
     """Sale that brings the LTV down to a target."""
     loan, collateral = _ltv(given)
     sold = loans.sale_to_target(loan, collateral, given.num("target_ltv", "target"))
-    return {"sell_usd": sold, "ltv_after": loans.loan_to_value(loan - sold, collateral - sold)}
+    after = loans.loan_to_value(loan - sold, collateral - sold)
+    return {
+        "sell_usd": sold,
+        "ltv_after": after,
+        "loan_after": loan - sold,
+        "collateral_after": collateral - sold,
+    }
 
 
-@rule("binance.collateral.liquidation_fee", "binance.loan.liquidation_fee")
+@rule("binance.collateral.liquidation_fee", "binance.loan.liquidation_fee", "loan.liquidation_fee")
 def loan_fee(given: Inputs) -> Results:
     """Fee of a liquidated loan."""
-    fee = loans.liquidation_fee(units(given.num("loan", "loan_*")), ppm(given.num("fee_rate")))
+    rate = ppm(given.num("fee_rate", "fee", "rate"))
+    fee = loans.liquidation_fee(units(given.num("loan", "loan_*", "debt*")), rate)
     return {"fee": plain(fee)}
+
+
+@rule("loan.interest", "binance.loan.interest", "binance.flexible_loan.interest")
+def loan_interest(given: Inputs) -> Results:
+    """Simple interest on the principal, at a rate per hour, day or year."""
+    hours = given.num("minutes", default=0) / 60 + given.num("hours", default=0)
+    hours += 24 * given.num("days", default=0)
+    yearly = given.num("apr", "yearly_rate", "rate_year", default=0)
+    hourly = given.num("hourly_rate", "rate_hour", default=0)
+    hourly += given.num("daily_rate", "rate_day", default=0) / 24 + yearly / HOURS_PER_YEAR
+    principal = given.num("principal", "loan", "loan_*")
+    paid = principal * hourly * hours
+    return {"interest": paid, "debt": principal + paid}
 
 
 def _health(collateral: Fraction, threshold: Fraction, debt: Fraction) -> Fraction:
