@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("ledger", "matching", "risk", "credit", "defi", "issuer", "transfers"),
     ("world", "digest"),
     ("journal", "eventlog", "marketdata"),
-    ("strategy", "sim", "participants", "testing"),
+    ("strategy", "recorded", "sim", "participants", "testing"),
     ("scenario", "analysis"),
     ("cli", "gym", "__main__"),
 )
@@ -85,7 +85,7 @@ def layer_problems(unit: str, source: str) -> list[str]:
             problems.append(
                 f"{line}: engines exchange values through World, not {unit} -> {target}"
             )
-        elif unit == "strategy" and target in {"sim", "participants"}:
+        elif unit == "strategy" and target in {"recorded", "sim", "participants"}:
             problems.append(f"{line}: the plug-in API must not know who runs it ({target})")
     return problems
 

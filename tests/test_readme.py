@@ -17,7 +17,13 @@ from exchange_sim.cli import main
 from exchange_sim.errors import DeterminismMismatch
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/start.md", "docs/guides/learning.md", "docs/guides/export.md")
+PAGES = (
+    "README.md",
+    "docs/start.md",
+    "docs/guides/learning.md",
+    "docs/guides/export.md",
+    "docs/guides/recorded.md",
+)
 SHELL_ONLY = ("git ", "make ", "source ", "pip ")
 LONG = ("oct10_article", "calm")
 EXIT_OF = {"diff": int(DeterminismMismatch.exit_code)}

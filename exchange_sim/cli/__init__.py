@@ -17,7 +17,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from exchange_sim.cli import check, explain, export, new, read, report, run, score, tearsheet
+from exchange_sim.cli import (
+    check,
+    explain,
+    export,
+    importing,
+    new,
+    read,
+    report,
+    run,
+    score,
+    tearsheet,
+)
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
 
@@ -50,6 +61,7 @@ score.register(app)
 tearsheet.register(app)
 explain.register(app)
 export.register(app)
+importing.register(app)
 report.register(app)
 new.register(app)
 

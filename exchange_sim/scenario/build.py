@@ -20,6 +20,7 @@ from exchange_sim.scenario.link_facts import market_facts
 from exchange_sim.scenario.participants import LinkDef, ParticipantDef, instance_names
 from exchange_sim.scenario.recording import AccountNames, Recording, account_names, run_directory
 from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.tapes import add_tapes, check_recorded, recorded_digests
 from exchange_sim.scenario.venues import VenueDef
 from exchange_sim.scenario.world_config import world_config
 from exchange_sim.sim.connections import Connection
@@ -116,15 +117,17 @@ def build_run(
     constructor raises, and ``StorageError``; no directory is left behind then.
     """
     classes = _strategies(scenario)
+    first_rows = check_recorded(scenario)
     world = watched_world(scenario)
     if out is not None:
         directory = run_directory(scenario, out)
     digests = {ref: source_digest(cls) for ref, (cls, _) in sorted(classes.items())}
+    digests |= recorded_digests(scenario)
     recording = Recording(scenario, world, directory, list(options), digests)
     try:
         end_ns = scenario.end_ns if until_ns is None else until_ns
         recording.open(tables, end_ns, recorded)
-        built = _assemble(scenario, world, recording, classes, end_ns, hang_limit_s)
+        built = _assemble(scenario, world, recording, classes, first_rows, end_ns, hang_limit_s)
         facts = market_facts(scenario, world, classes, built.accounts)
         recording.narrate_to(built.account_names(), log_level, console, facts)
     except BaseException:
@@ -148,6 +151,7 @@ def _assemble(
     world: World,
     recording: Recording,
     classes: dict[str, tuple[type[Any], dict[str, Any]]],
+    first_rows: dict[str, int],
     until_ns: int,
     hang_limit_s: float,
 ) -> BuiltRun:
@@ -166,6 +170,7 @@ def _assemble(
     )
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
+    add_tapes(scenario, genesis, run, first_rows)
     run.credit.borrowers.reactions.update(accounts.reactions)
     if run.on_chain is not None:
         run.on_chain.loopers.unwinds.update(accounts.unwinds)

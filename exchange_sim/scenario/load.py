@@ -23,6 +23,7 @@ from exchange_sim.scenario.mechanisms import Mechanisms
 from exchange_sim.scenario.overrides import apply_overrides, apply_seed, apply_without
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef
 from exchange_sim.scenario.parts import Parts, read_parts
+from exchange_sim.scenario.recorded_def import RecordedDef
 from exchange_sim.scenario.scenario import Scenario
 from exchange_sim.scenario.stock import with_stock
 from exchange_sim.scenario.tree import Mark, Node
@@ -126,6 +127,8 @@ def _switched_on(mechanisms: Mechanisms, item: Any) -> bool:
 
 
 def _resolved(parts: Parts, node: Node, item: Any) -> Any:
+    if isinstance(item, RecordedDef):
+        return attrs.evolve(item, file=str(class_file(item.file, node.table["file"].mark.path)))
     if not isinstance(item, ParticipantDef):
         return item
     if isinstance(item.latency, str):

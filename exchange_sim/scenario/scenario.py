@@ -78,7 +78,11 @@ class Scenario(Tables):
             attrs.evolve(item, class_ref=item.class_ref.replace("\\", "/").rpartition("/")[2])
             for item in self.participants
         )
-        return attrs.evolve(self, participants=participants)
+        recorded = tuple(
+            attrs.evolve(item, file=item.file.replace("\\", "/").rpartition("/")[2])
+            for item in self.recorded
+        )
+        return attrs.evolve(self, participants=participants, recorded=recorded)
 
     def to_json(self) -> str:
         """Exact and canonical: equal scenarios have equal text."""

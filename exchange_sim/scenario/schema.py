@@ -38,6 +38,7 @@ from exchange_sim.scenario.kinds import (
 from exchange_sim.scenario.lending import IssuerDef, LoanProductDef, WrapperDef
 from exchange_sim.scenario.mechanisms import MECHANISM, Mechanisms
 from exchange_sim.scenario.participants import LatencyDef, ParticipantDef, PopulationDef
+from exchange_sim.scenario.recorded_def import RecordedDef
 from exchange_sim.scenario.rules import ProfileDef
 from exchange_sim.scenario.times import Duration, Instant
 from exchange_sim.scenario.venues import VenueDef
@@ -264,6 +265,9 @@ class Tables:
     outages: tuple[OutageDef, ...] = entry(Items(Of(OutageDef)), default=(), doc="Failures.")
     halts: tuple[HaltDef, ...] = entry(
         Items(Of(HaltDef)), default=(), doc="Scheduled suspensions of trading."
+    )
+    recorded: tuple[RecordedDef, ...] = entry(
+        Items(Of(RecordedDef)), default=(), doc="Recorded market data that is played."
     )
     score: ScoreDef = entry(
         Of(ScoreDef),

@@ -1,0 +1,1 @@
+"""Recorded market data as rows of integers: Tardis, LOBSTER and Binance's public files."""
