@@ -13,6 +13,7 @@ import attrs
 from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
 from exchange_sim.scenario.chain_config import traffic_of
+from exchange_sim.scenario.checks_symbols import symbol_problems
 from exchange_sim.scenario.expand_params import expand
 from exchange_sim.scenario.genesis import AccountBook, Genesis
 from exchange_sim.scenario.happenings import schedule
@@ -276,7 +277,8 @@ def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]
             cls = load_class(_absolute(item.class_ref), base)
             params = expand(scenario, item.params, cls.Params, f"{where}.params")
             params = _switches(scenario, item, cls, params)
-            build_params(cls, params)
+            made = build_params(cls, params)
+            problems.extend(symbol_problems(scenario, f"{where}.params", made))
         except ScenarioError as error:
             problems.extend(error.problems)
             continue

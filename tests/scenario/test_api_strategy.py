@@ -44,6 +44,26 @@ def test_mistakes_are_those_of_the_command_line() -> None:
         run(load("first_trade"), strategy=BOT, venues="demo")
 
 
+def test_markets_that_do_not_exist_are_told_before_the_run() -> None:
+    """A default, a parameter, a nested one: each with the nearest market."""
+    with pytest.raises(ScenarioError) as caught:
+        run("first_trade", strategy=BOT, venues="demo", params={"symbol": "demo:BTCUSD"})
+    (problem,) = caught.value.problems
+    assert "no market 'demo:BTCUSD' for parameter 'symbol'" in problem.message
+    assert problem.hint == "did you mean 'demo:BTCUSDT'?"
+    assert problem.path.startswith("--param symbol=")
+
+    with pytest.raises(ScenarioError, match="cannot be built") as caught:
+        run("first_trade", strategy=BOT, venues="demo")
+    assert "leading:BTCUSDT-PERP" in caught.value.problems[0].message
+
+    pairs = [{"first": "demo:BTCUSDT", "second": "demo:ETHUSDT", "depth_usd": 1}]
+    arbitrage = "strategies.cross_venue_arbitrage:CrossVenueArbitrage"
+    with pytest.raises(ScenarioError) as caught:
+        run("first_trade", strategy=arbitrage, venues="demo", params={"pairs": pairs})
+    assert "'demo:ETHUSDT' for parameter 'pairs.second'" in caught.value.problems[0].message
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
