@@ -26,6 +26,7 @@ from exchange_sim.model.enums import IOC, MARKET, SELL
 from exchange_sim.strategy.api import Strategy, TransactionNotice, TransferNotice
 from exchange_sim.strategy.chain_requests import ALL, PREVIOUS, Action
 from exchange_sim.strategy.chain_views import (
+    AmmView,
     ChainView,
     MarketPositionView,
     MarketView,
@@ -47,8 +48,8 @@ class LiquidatorParams(Strategy.Params):
     """``min_profit_usd`` is what a liquidation must leave; ``profit_share`` of it is bid for gas.
 
     ``sell`` is ``"amm"`` or ``"venue"``; for the latter ``books`` are ``"venue:SYMBOL"`` spot books
-    of the collateral, and ``slippage`` what the bot expects to lose there.  ``per_block`` bounds
-    its transactions in one block.
+    of the collateral, and ``slippage`` what the bot expects to lose there.  ``looks`` positions of
+    each pool are looked at in a block, the largest first, and ``per_block`` acted on.
     """
 
     min_profit_usd: float = 10.0
@@ -58,16 +59,37 @@ class LiquidatorParams(Strategy.Params):
     flash: bool = True
     books: tuple[str, ...] = ()
     slippage: float = 0.01
+    looks: int = 100
     per_block: int = 5
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class Plan:
-    """One liquidation that would pay: the bundle, its kinds and what it would leave in dollars."""
+    """One liquidation that would pay.
 
-    key: tuple[str, int]
-    actions: tuple[Action, ...]
-    net_usd: float
+    ``place`` is the pool (or isolated market) of the position, ``lender`` the pool of the flash
+    loan (empty: own capital), ``amm`` where the collateral is sold (empty: on a venue).  ``qty`` of
+    the debt is repaid, ``everything`` if that is all that the rules allow.
+    """
+
+    place: str
+    wallet: int
+    isolated: bool
+    debt: str
+    collateral: str
+    lender: str
+    qty: float = 0.0
+    everything: bool = False
+    amm: str = ""
+    net_usd: float = 0.0
+
+    @property
+    def kinds(self) -> tuple[ActionKind, ...]:
+        """The kinds of its actions, which tell what it costs in gas."""
+        call = A.MARKET_LIQUIDATE if self.isolated else A.LIQUIDATE
+        return (
+            *((A.FLASH_LOAN,) if self.lender else ()), call, *((A.SWAP,) if self.amm else ()),
+        )  # fmt: skip
 
 
 class LiquidationBot(Strategy):
@@ -80,6 +102,7 @@ class LiquidationBot(Strategy):
         self.pending: dict[int, tuple[str, int]] = {}
         self.executed = self.failed = 0
         self._books: dict[str, Any] = {}
+        self._best_prices: dict[tuple[str, str], float] = {}
 
     def on_start(self) -> None:
         """Know the books in which collateral can be sold."""
@@ -90,150 +113,121 @@ class LiquidationBot(Strategy):
 
     def on_block(self, chain: ChainView) -> None:
         """Liquidate what pays, the most profitable first."""
-        busy = frozenset(self.pending.values())
-        plans = [
-            self._best(chain, pool, position)
-            for pool in chain.pools.values()
-            for position in pool.at_risk
-            if (pool.name, position.wallet) not in busy
-        ]
-        plans += [
-            self._best_isolated(chain, market, lot)
-            for market in chain.markets.values()
-            for lot in market.at_risk
-            if (market.name, lot.wallet) not in busy
-        ]
-        paying = [plan for plan in plans if plan is not None]
-        paying.sort(key=lambda plan: (-plan.net_usd, plan.key))
-        for plan in paying[: self.params.per_block]:
-            self._send(chain, plan)
-
-    def _send(self, chain: ChainView, plan: Plan) -> None:
         p: LiquidatorParams = self.params
-        kinds = [action[0] for action in plan.actions]
-        units = chain.base_gas + sum(chain.gas[kind] for kind in kinds)
-        tip = 1.0
-        if chain.gas_price_usd > 0:
-            tip += p.profit_share * plan.net_usd / chain.gas_price_usd * 1e9 / units
-        tip = min(tip, p.max_tip_gwei)
-        most = 2.0 * chain.base_fee_gwei + tip
-        number = self.transact(*plan.actions, tip_gwei=tip, max_fee_gwei=most)
-        if number:
-            self.pending[number] = plan.key
+        busy = frozenset(self.pending.values())
+        self._best_prices.clear()
+        plans: list[Plan] = []
+        for pool in chain.pools.values():
+            free = [x for x in pool.at_risk if (pool.name, x.wallet) not in busy]
+            free.sort(key=lambda position: (-position.debt_usd, position.wallet))
+            for position in free[: p.looks]:
+                plans += self._in_pool(chain, pool, position)
+        for market in chain.markets.values():
+            lots = [x for x in market.at_risk if (market.name, x.wallet) not in busy]
+            lots.sort(key=lambda lot: (-lot.debt, lot.wallet))
+            for lot in lots[: p.looks]:
+                plans += self._in_market(chain, market, lot)
+        plans.sort(key=lambda plan: (-plan.net_usd, plan.place, plan.wallet))
+        sent: dict[tuple[str, int], bool] = {}
+        for plan in plans:
+            if len(sent) < p.per_block and (plan.place, plan.wallet) not in sent:
+                sent[plan.place, plan.wallet] = self._send(chain, plan)
 
     # sizing
 
-    def _best(self, chain: ChainView, pool: PoolView, position: PositionView) -> Plan | None:
-        """The debt, collateral and size that leave most; None when nothing pays."""
-        found: Plan | None = None
-        for debt in position.debts:
-            for collateral in position.collateral:
-                plan = self._try(chain, pool, position, debt, collateral)
-                if plan is not None and (found is None or plan.net_usd > found.net_usd):
-                    found = plan
+    def _in_pool(self, chain: ChainView, pool: PoolView, position: PositionView) -> list[Plan]:
+        """The best size for each pair of debt and collateral of a position."""
+        found: list[Plan] = []
+        for debt, owed_qty in position.debts.items():
+            for collateral, held_qty in position.collateral.items():
+                owed, held = pool.reserves[debt], pool.reserves[collateral]
+                bonus = position.bonus[collateral]
+                debt_usd, held_usd = owed_qty * owed.price, held_qty * held.price
+                most = debt_usd
+                if min(debt_usd, held_usd) >= pool.min_base_usd and position.health > FULL_BELOW:
+                    most = min(debt_usd, CLOSE_FACTOR * position.debt_usd)
+                most = min(most, held_usd / (1.0 + bonus))
+                sizes = [
+                    (most / 2**k / owed.price, k == 0)
+                    for k in range(HALVINGS)
+                    if (k == 0 and most >= debt_usd * SAFETY)
+                    or _leaves_enough(pool, debt_usd, held_usd, most / 2**k, bonus, k)
+                ]
+                kept = (1.0 + bonus * (1.0 - held.protocol_fee)) * owed.price / held.price
+                start = Plan(
+                    place=pool.name, wallet=position.wallet, isolated=False, debt=debt,
+                    collateral=collateral, lender=pool.name,
+                )  # fmt: skip
+                found += self._sized(chain, pool, start, sizes, kept)
         return found
 
-    def _try(
-        self, chain: ChainView, pool: PoolView, position: PositionView, debt: str, collateral: str
-    ) -> Plan | None:
-        owed = pool.reserves[debt]
-        held = pool.reserves[collateral]
-        bonus = position.bonus[collateral]
-        debt_usd = position.debts[debt] * owed.price
-        held_usd = position.collateral[collateral] * held.price
-        small = min(debt_usd, held_usd) < pool.min_base_usd
-        most = debt_usd
-        if not small and position.health > FULL_BELOW:
-            most = min(debt_usd, CLOSE_FACTOR * position.debt_usd)
-        most = min(most, held_usd / (1.0 + bonus))
-        found: Plan | None = None
-        for halving in range(HALVINGS):
-            usd = most / 2**halving
-            whole = halving == 0 and most >= debt_usd * SAFETY
-            if not whole and not _leaves_enough(pool, debt_usd, held_usd, usd, bonus, halving):
-                continue
-            qty = usd / owed.price
-            kept = 1.0 + bonus * (1.0 - held.protocol_fee)
-            seized = usd * kept / held.price
-            plan = self._price(
-                chain, (pool.name, position.wallet), pool, debt, collateral, qty, seized,
-                self.liquidate_action(
-                    pool.name, position.wallet, debt, collateral, ALL if halving == 0 else qty
-                ),
-            )  # fmt: skip
-            if plan is not None and (found is None or plan.net_usd > found.net_usd):
-                found = plan
-        return found
-
-    def _best_isolated(
+    def _in_market(
         self, chain: ChainView, market: MarketView, lot: MarketPositionView
-    ) -> Plan | None:
-        """As ``_best`` for an isolated market, which has no close factor."""
-        found: Plan | None = None
-        most = min(lot.debt, lot.collateral * market.price / market.incentive)
+    ) -> list[Plan]:
+        """The best size for a position of an isolated market, which has no close factor."""
         lender = next((p for p in chain.pools.values() if market.loan in p.reserves), None)
-        for halving in range(HALVINGS):
-            qty = most / 2**halving
-            seized = qty * market.incentive / market.price
-            action = self.market_liquidate_action(
-                market.name, lot.wallet, market.loan, ALL if halving == 0 else qty
-            )
-            plan = self._price(
-                chain, (market.name, lot.wallet), lender, market.loan, market.collateral, qty,
-                seized, action,
-            )  # fmt: skip
-            if plan is not None and (found is None or plan.net_usd > found.net_usd):
-                found = plan
-        return found
+        most = min(lot.debt, lot.collateral * market.price / market.incentive)
+        sizes = [(most / 2**k, k == 0) for k in range(HALVINGS)]
+        start = Plan(
+            place=market.name, wallet=lot.wallet, isolated=True, debt=market.loan,
+            collateral=market.collateral, lender=lender.name if lender else "",
+        )  # fmt: skip
+        return self._sized(chain, lender, start, sizes, market.incentive / market.price)
 
-    def _price(
+    def _sized(
         self,
         chain: ChainView,
-        key: tuple[str, int],
         lender: PoolView | None,
-        debt: str,
-        collateral: str,
-        qty: float,
-        seized: float,
-        call: Action,
-    ) -> Plan | None:
-        """What a liquidation of ``qty`` would leave; None below the least profit."""
-        p: LiquidatorParams = self.params
-        flash = p.flash and lender is not None and lender.reserves[debt].cash >= qty
-        if not flash and self.balance(debt, chain.venue) < qty:
-            return None
-        actions: list[Action] = []
-        cost = qty
-        if flash and lender is not None:
-            borrowed = qty / SAFETY
-            actions.append(self.flash_action(lender.name, debt, borrowed))
-            cost += borrowed * lender.flash_premium
-        actions.append(call)
-        if p.sell == "amm":
-            route = self._route(chain, collateral, debt, seized)
-            if route is None:
-                return None
-            proceeds, amm = route
-            actions.append(self.swap_action(amm, collateral, PREVIOUS, debt))
-        else:
-            proceeds = self._on_venue(collateral, seized)
-        price = _price_of(chain, debt)
-        kinds = [action[0] for action in actions]
-        net = (proceeds - cost) * price - chain.gas_usd(*kinds)
-        if net < p.min_profit_usd:
-            return None
-        return Plan(key, tuple(actions), net)
+        start: Plan,
+        sizes: list[tuple[float, bool]],
+        kept: float,
+    ) -> list[Plan]:
+        """The most profitable of some sizes; nothing when none leaves enough.
 
-    def _route(
-        self, chain: ChainView, collateral: str, debt: str, qty: float
-    ) -> tuple[float, str] | None:
-        """The AMM that pays most for the collateral, and what it pays."""
+        ``kept`` is collateral per debt repaid.  No sale pays more than the marginal price, which
+        rules most of them out without a quote.
+        """
+        p: LiquidatorParams = self.params
+        price, best = _price_of(chain, start.debt), self._marginal(chain, start)
+        found: list[Plan] = []
+        for qty, everything in sizes:
+            flash = p.flash and lender is not None and lender.reserves[start.debt].cash >= qty
+            if not flash and self.balance(start.debt, chain.venue) < qty:
+                continue
+            cost = qty * (1.0 + (lender.flash_premium if flash and lender else 0.0))
+            plan = attrs.evolve(
+                start, qty=qty, everything=everything, lender=start.lender if flash else ""
+            )
+            if (kept * qty * best - cost) * price < p.min_profit_usd:
+                continue
+            proceeds, amm = self._proceeds(chain, plan, kept * qty)
+            plan = attrs.evolve(plan, amm=amm)
+            net = (proceeds - cost) * price - chain.gas_usd(*plan.kinds)
+            if net >= p.min_profit_usd:
+                found.append(attrs.evolve(plan, net_usd=net))
+        return [max(found, key=lambda plan: plan.net_usd)] if found else []
+
+    def _marginal(self, chain: ChainView, plan: Plan) -> float:
+        """The best price at which the first coin of collateral could be sold now."""
+        key = plan.collateral, plan.debt
+        if key not in self._best_prices:
+            prices = [amm.price(*key) for amm in _routes(chain, *key)]
+            if self.params.sell == "venue":
+                market = self._books.get(plan.collateral)
+                bid = self.book(market).best_bid if market is not None else None
+                prices = [bid or 0.0]
+            self._best_prices[key] = max(prices, default=0.0)
+        return self._best_prices[key]
+
+    def _proceeds(self, chain: ChainView, plan: Plan, qty: float) -> tuple[float, str]:
+        """What a sale of the collateral would bring, and in which AMM."""
+        if self.params.sell == "venue":
+            return self._on_venue(plan.collateral, qty), ""
         quotes = [
-            (amm.quote(collateral, qty, debt), name)
-            for name, amm in chain.amms.items()
-            if collateral in amm.coins and debt in amm.coins
+            (amm.quote(plan.collateral, qty, plan.debt), amm.name)
+            for amm in _routes(chain, plan.collateral, plan.debt)
         ]
-        return max(quotes, default=None)
+        return max(quotes, default=(0.0, ""))
 
     def _on_venue(self, collateral: str, qty: float) -> float:
         """What the bids of a venue's book would pay, less the expected slippage."""
@@ -246,6 +240,36 @@ class LiquidationBot(Strategy):
             paid += market.price(ticks) * market.qty(taken)
             left -= taken
         return paid * (1.0 - self.params.slippage) if left <= 0 else 0.0
+
+    # sending
+
+    def _send(self, chain: ChainView, plan: Plan) -> bool:
+        p: LiquidatorParams = self.params
+        units = chain.base_gas + sum(chain.gas[int(kind)] for kind in plan.kinds)
+        tip = 1.0
+        if chain.gas_price_usd > 0:
+            tip += p.profit_share * plan.net_usd / chain.gas_price_usd * 1e9 / units
+        tip = min(tip, p.max_tip_gwei)
+        most = 2.0 * chain.base_fee_gwei + tip
+        number = self.transact(*self._actions(plan), tip_gwei=tip, max_fee_gwei=most)
+        if number:
+            self.pending[number] = plan.place, plan.wallet
+        return number > 0
+
+    def _actions(self, plan: Plan) -> list[Action]:
+        """Borrow, liquidate, sell; the flash loan is paid back when the rest is done."""
+        actions: list[Action] = []
+        if plan.lender:
+            actions.append(self.flash_action(plan.lender, plan.debt, plan.qty / SAFETY))
+        qty = ALL if plan.everything else plan.qty
+        if plan.isolated:
+            call = self.market_liquidate_action(plan.place, plan.wallet, plan.debt, qty)
+        else:
+            call = self.liquidate_action(plan.place, plan.wallet, plan.debt, plan.collateral, qty)
+        actions.append(call)
+        if plan.amm:
+            actions.append(self.swap_action(plan.amm, plan.collateral, PREVIOUS, plan.debt))
+        return actions
 
     # what became of it
 
@@ -289,6 +313,11 @@ def _leaves_enough(
     if halving == 0 and left_held <= held_usd * (1.0 - SAFETY):
         return True
     return min(left_debt, left_held) >= pool.min_leftover_usd
+
+
+def _routes(chain: ChainView, collateral: str, debt: str) -> list[AmmView]:
+    """AMMs in which one coin can be swapped for the other."""
+    return [amm for amm in chain.amms.values() if collateral in amm.coins and debt in amm.coins]
 
 
 def _price_of(chain: ChainView, asset: str) -> float:

@@ -173,8 +173,8 @@ class Loopers:
         allowance = 1.0 + rule.slippage * (TRIES + 1 - left)
         sold = min(held, int(due / price * allowance) + 1)
         return [
-            (A.FLASH_LOAN, rule.pool, rule.debt, repaid, 0, 0, 0),
-            (A.REPAY, rule.pool, rule.debt, repaid, 0, 0, 0),
-            (A.WITHDRAW, rule.pool, rule.collateral, sold, 0, 0, 0),
-            (A.SWAP, rule.amm, rule.collateral, rule.debt, PREVIOUS, due, 0),
+            (int(A.FLASH_LOAN), rule.pool, rule.debt, repaid, 0, 0, 0),
+            (int(A.REPAY), rule.pool, rule.debt, repaid, 0, 0, 0),
+            (int(A.WITHDRAW), rule.pool, rule.collateral, sold, 0, 0, 0),
+            (int(A.SWAP), rule.amm, rule.collateral, rule.debt, PREVIOUS, due, 0),
         ]
