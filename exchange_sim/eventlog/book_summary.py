@@ -108,10 +108,10 @@ class BookSummary:
         instrument_id: int,
         best_bid: int,
         best_ask: int,
-        bid_keys: list[int],
-        bid_lots: list[int],
-        ask_keys: list[int],
-        ask_lots: list[int],
+        bid_keys: Sequence[int],
+        bid_lots: Sequence[int],
+        ask_keys: Sequence[int],
+        ask_lots: Sequence[int],
     ) -> None:
         """As ``sample``, from a book's own columns.
 
@@ -177,7 +177,7 @@ class BookSummary:
 
 
 def _depths(
-    keys: list[int], lots: list[int], twice_mid: int, away: int, unit: int, fixed: bool
+    keys: Sequence[int], lots: Sequence[int], twice_mid: int, away: int, unit: int, fixed: bool
 ) -> tuple[int, int, int, int]:
     """Quote value up to each distance; ``away`` is the sign of prices that leave the mid.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import neg
 
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.views import BookView
 
-Columns = tuple[list[int], list[int], list[int], list[int]]
+Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 """Bid prices and lots, minus ask prices and lots, best first."""
 
 

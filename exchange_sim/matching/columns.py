@@ -3,13 +3,16 @@
 Publication and sampling read dozens of levels of every book all the time, while few of them change
 in between.  Walking the level objects cost a tenth of a run (they are cold in the cache by then);
 here a read repairs what was touched, 0.5 us a level, and copies a slice: a whole run takes 5 % less
-time, the book alone 8 % more (40 ns to remember a change).
+time, the book alone 8 % more (40 ns to remember a change).  They are machine integers: to copy
+a list touches every number in it, and those are cold too (20 levels a side: 3.5 us instead of 5.6).
 """
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 
+from exchange_sim.limits import INT64_MAX
 from exchange_sim.matching.level import Level
 
 TOUCHED_MAX = 4_096
@@ -18,6 +21,8 @@ TOUCHED_MAX = 4_096
 
 class Columns:
     """Keys (as in ``OrderBook``: ascending, the best one last) and open lots of all levels.
+
+    Lots stop at the largest 64-bit integer, which no ledger can pay for.
 
     The book puts the key of every level that it opens, changes or closes into ``touched``.
     """
@@ -37,10 +42,10 @@ class Columns:
         self._bids, self._asks = bids, asks
         self.touched: dict[int, None] = {}
         self.stale = False
-        self.bid_keys: list[int] = []
-        self.bid_lots: list[int] = []
-        self.ask_keys: list[int] = []
-        self.ask_lots: list[int] = []
+        self.bid_keys = array("q")
+        self.bid_lots = array("q")
+        self.ask_keys = array("q")
+        self.ask_lots = array("q")
 
     def forget(self) -> None:
         """Stop remembering changes; the next reader starts from the levels."""
@@ -51,9 +56,8 @@ class Columns:
         """Bring the lists up to date.  O(changed levels)."""
         if self.stale:
             self.stale = False
-            self.bid_keys, self.ask_keys = sorted(self._bids), sorted(self._asks)
-            self.bid_lots = [self._bids[key].total for key in self.bid_keys]
-            self.ask_lots = [self._asks[key].total for key in self.ask_keys]
+            self.bid_keys, self.bid_lots = _columns_of(self._bids)
+            self.ask_keys, self.ask_lots = _columns_of(self._asks)
             self.touched.clear()
             return
         for key in self.touched:
@@ -67,8 +71,13 @@ class Columns:
                 if known:
                     del keys[at], lots[at]
             elif known:
-                lots[at] = level.total
+                lots[at] = min(level.total, INT64_MAX)
             else:
                 keys.insert(at, key)
-                lots.insert(at, level.total)
+                lots.insert(at, min(level.total, INT64_MAX))
         self.touched.clear()
+
+
+def _columns_of(levels: dict[int, Level]) -> tuple[array[int], array[int]]:
+    keys = array("q", sorted(levels))
+    return keys, array("q", [min(levels[key].total, INT64_MAX) for key in keys])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from operator import neg
 
 from exchange_sim.errors import InvariantViolation
@@ -70,7 +70,7 @@ class ReadableBook:
         best = keys[: -n - 1 : -1] if n else keys[::-1]
         return [((level := levels[key]).price, level.total - level.hidden) for key in best]
 
-    def snapshot(self, n: int) -> tuple[list[int], list[int], list[int], list[int]]:
+    def snapshot(self, n: int) -> tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:
         """The best ``n`` levels for publication: bid prices and shown lots, minus ask prices, lots.
 
         Prices are the book's own keys; pairs are made by those who want them.
@@ -88,7 +88,7 @@ class ReadableBook:
             columns.ask_lots[:worst:-1],
         )
 
-    def columns(self) -> tuple[list[int], list[int], list[int], list[int]]:
+    def columns(self) -> tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]:
         """Keys and open lots (hidden ones too) of all bids, then of all asks; not to be kept.
 
         Keys ascend, the best one is the last.
@@ -127,12 +127,10 @@ class ReadableBook:
         if side == BUY:
             first = bisect_left(columns.bid_keys, limit)
             prices, lots = columns.bid_keys[first:], columns.bid_lots[first:]
-        else:
-            first = bisect_left(columns.ask_keys, -limit) if limit else 0
-            prices, lots = list(map(neg, columns.ask_keys[first:])), columns.ask_lots[first:]
-        prices.reverse()
-        lots.reverse()
-        return list(zip(prices, lots, strict=True))
+            return list(zip(reversed(prices), reversed(lots), strict=True))
+        first = bisect_left(columns.ask_keys, -limit) if limit else 0
+        keys, lots = columns.ask_keys[first:], columns.ask_lots[first:]
+        return list(zip(map(neg, reversed(keys)), reversed(lots), strict=True))
 
     def total(self, side: int) -> int:
         """All open lots of a side, hidden ones included.  O(levels)."""

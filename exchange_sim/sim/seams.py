@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 Command = tuple[int, ...]
@@ -50,10 +51,10 @@ class BookSink(Protocol):
         instrument_id: int,
         best_bid: int,
         best_ask: int,
-        bid_keys: list[int],
-        bid_lots: list[int],
-        ask_keys: list[int],
-        ask_lots: list[int],
+        bid_keys: Sequence[int],
+        bid_lots: Sequence[int],
+        ask_keys: Sequence[int],
+        ask_lots: Sequence[int],
     ) -> None:
         """Take one book: touch in ticks (0: side empty), all levels as the book's columns.
 
