@@ -13,7 +13,7 @@ from exchange_sim import open_run
 from exchange_sim.analysis.second_bookkeeper import check_balances
 from exchange_sim.eventlog.links import LINKS
 from exchange_sim.scenario.mechanisms import Mechanisms
-from tests.e2e.harness import run_into
+from tests.e2e.harness import here, run_into
 from tests.e2e.outcome import SMALL_CHAIN, Outcome, outcome
 
 Prediction = Callable[[Outcome, Outcome], bool]
@@ -141,3 +141,4 @@ def test_the_nine_links_are_told(tmp_path: Path) -> None:
     assert told["depeg"]["time"] <= told["onchain_liquidation"]["time"]
     assert told["maker_collateral"]["time"] <= told["maker_liquidation"]["time"]
     assert check_balances(open_run(run)) == []
+    assert here("verify", run).code == 0

@@ -48,7 +48,8 @@ def stage_action(w: World, c: Command) -> None:
     chain = _chain_of(w, c)
     if chain is None:
         return None
-    wallet, client_id, action = c[2], c[3], c[4:]
+    # A plain integer also for a member of ActionKind: the state must not depend on who asks.
+    wallet, client_id, action = c[2], c[3], (int(c[4]), *c[5:])
     if action[0] not in ACTIONS:
         return refuse(w, c, R.UNKNOWN_ACTION)
     drafts = chain.drafts.get(wallet, {})
