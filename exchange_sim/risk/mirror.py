@@ -93,6 +93,8 @@ class Mirror:
         self.positions = Rows()
         self.beyond: dict[int, None] = {}
         self._known: list[tuple[list[int], list[int]]] = []
+        self.copied: list[int] = []
+        """Mirror indexes of accounts that were copied and not seen by the watch list since."""
         self._rows: list[tuple[list[int], list[int]]] = []
         self._arrays: list[tuple[Ints, Ints] | None] = []
 
@@ -138,6 +140,7 @@ class Mirror:
             if held is None or not held.qty:
                 self.positions.drop(k, self.slot[instrument])
         self._known[k] = (assets, open_now)
+        self.copied.append(k)
         self._rows[k] = (held_rows, position_rows)
         self._arrays[k] = None
 

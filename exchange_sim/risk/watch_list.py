@@ -46,16 +46,18 @@ class WatchList:
         self._moved: Floats = np.zeros(ANCHORS)
         self._live = np.zeros(0, dtype=bool)
 
-    def changed(self, account: int) -> None:
-        """An account was copied anew: it is looked at in the next update."""
-        k = self.mirror.local[account]
-        while k >= len(self._room):
+    def _take_copied(self) -> None:
+        """Accounts that were copied anew are looked at in the next update."""
+        copied = self.mirror.copied
+        while len(self.mirror.accounts) > len(self._room):
             self._room = np.concatenate([self._room, np.full(len(self._room), -1.0)])
             self._anchor = np.concatenate([self._anchor, np.zeros_like(self._anchor)])
-        self._room[k] = -1.0
+        self._room[copied] = -1.0
+        copied.clear()
 
     def is_due(self, account: int) -> bool:
         """Whether an account would be looked at if prices stayed as they are."""
+        self._take_copied()
         k = self.mirror.local.get(account)
         return k is not None and bool(self._room[k] <= self._moved[self._anchor[k]])
 
@@ -69,6 +71,7 @@ class WatchList:
         mirror, n = self.mirror, len(self.mirror.accounts)
         if not n:
             return []
+        self._take_copied()
         prices = np.array([p / s for p, s in zip(asset_prices, price_scales, strict=True)])
         marks = np.array([mark / PPM for mark in marks_micro])
         logs = self._move(np.concatenate([prices, marks]))

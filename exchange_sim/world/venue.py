@@ -142,7 +142,6 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
     """Copy the accounts of a venue that changed since the last time.  O(changed)."""
     elsewhere: dict[int, bool] = {}
     posted, bands, refresh = w.ledger.posted, venue.spec.bands, venue.mirror.refresh
-    changed = venue.watch.changed
     for account_id in w.dirty:
         account = w.accounts[account_id]
         if account.venue != venue.id:
@@ -156,7 +155,6 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
             limits = _limits(account, bands)
             beyond = (account.modes is not None or venue.coins) and _beyond(venue, account)
             refresh(account_id, net, account.loans, account.positions, limits, bool(beyond))
-            changed(account_id)
     w.dirty = elsewhere
 
 
