@@ -7,6 +7,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+import attrs
+
 from exchange_sim.model.enums import FLAG_SHORT
 from exchange_sim.model.order import Order
 
@@ -24,6 +26,18 @@ class AccountMode(IntEnum):
     """
     ISOLATED = 3
     """Each perpetual position is margined by a wallet of its own; everything else is fully paid."""
+    MARGIN_3X = 4
+    """Spot margin, classic, at most three times: assets count without haircut."""
+    MARGIN_5X = 5
+    """Spot margin, classic, at most five times."""
+    MARGIN_PRO = 6
+    """Spot margin with haircuts, against maintenance margin."""
+    ISOLATED_MARGIN_3X = 7
+    """Spot margin of one pair, at most three times."""
+    ISOLATED_MARGIN_5X = 8
+    """Spot margin of one pair, at most five times."""
+    ISOLATED_MARGIN_10X = 9
+    """Spot margin of one pair, at most ten times."""
 
 
 CASH: Final = 0
@@ -32,18 +46,47 @@ CROSS: Final = 2
 ISOLATED: Final = 3
 
 
+@attrs.frozen
+class SpotMargin:
+    """Rules of a spot margin account, on its loans alone.  Rates are ppm of what is owed.
+
+    It is liquidated when equity falls below ``loan_mmr_ppm`` of the loans, and left alone again
+    once equity is ``stop_ppm`` of that; 0 as rates: those of the venue.
+    """
+
+    loan_mmr_ppm: int
+    loan_imr_ppm: int
+    stop_ppm: int
+    haircuts: bool = False
+
+
+SPOT_MARGIN: Final[dict[int, SpotMargin]] = {
+    AccountMode.MARGIN_3X: SpotMargin(100_000, 500_000, 5_000_000),
+    AccountMode.MARGIN_5X: SpotMargin(100_000, 250_000, 2_500_000),
+    AccountMode.MARGIN_PRO: SpotMargin(0, 0, 2_000_000, haircuts=True),
+    AccountMode.ISOLATED_MARGIN_3X: SpotMargin(180_000, 500_000, 2_777_778),
+    AccountMode.ISOLATED_MARGIN_5X: SpotMargin(150_000, 250_000, 1_666_667),
+    AccountMode.ISOLATED_MARGIN_10X: SpotMargin(50_000, 111_111, 2_222_220),
+}
+"""A margin level of 1.10 (assets over loans) is equity of 10 % of the loans, and so on; an isolated
+pair stops at its initial level.
+"""
+
+
 class AccountModes:
     """How an account differs from the plain case: one-way positions in one common margin.
 
     ``isolated`` is the margin mode of every perpetual that ``chosen`` does not name; ``wallets``
-    maps (instrument, position side) to the ledger account that margins that position.
+    maps (instrument, position side) to the ledger account that margins that position.  ``margin``
+    are the rules of a spot margin account, which holds no perpetuals.
     """
 
-    __slots__ = ("chosen", "hedge", "isolated", "wallets")
+    __slots__ = ("chosen", "hedge", "isolated", "margin", "wallets")
 
     def __init__(self, isolated: bool = False) -> None:
         self.isolated = isolated
         self.hedge = False
+        self.margin: SpotMargin | None = None
         self.chosen: dict[int, bool] = {}
         self.wallets: dict[tuple[int, int], int] = {}
 

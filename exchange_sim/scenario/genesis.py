@@ -57,6 +57,12 @@ MODES: Final = {
     "unified": AccountMode.PORTFOLIO,
     "cross": AccountMode.CROSS,
     "isolated": AccountMode.ISOLATED,
+    "margin_3x": AccountMode.MARGIN_3X,
+    "margin_5x": AccountMode.MARGIN_5X,
+    "margin_pro": AccountMode.MARGIN_PRO,
+    "isolated_margin_3x": AccountMode.ISOLATED_MARGIN_3X,
+    "isolated_margin_5x": AccountMode.ISOLATED_MARGIN_5X,
+    "isolated_margin_10x": AccountMode.ISOLATED_MARGIN_10X,
 }
 COLLATERAL_SPARE: Final = 1.0001
 """Margin of rounding when collateral is turned from dollars into units."""

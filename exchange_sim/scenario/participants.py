@@ -34,6 +34,20 @@ from exchange_sim.scenario.tree import Node
 from exchange_sim.strategy.choices import DISTRIBUTIONS, FAULT_POLICIES
 from exchange_sim.units import NANOS_PER_MS, NANOS_PER_S
 
+ACCOUNTS: Final = (
+    "cash",
+    "unified",
+    "cross",
+    "isolated",
+    "margin_3x",
+    "margin_5x",
+    "margin_pro",
+    "isolated_margin_3x",
+    "isolated_margin_5x",
+    "isolated_margin_10x",
+)
+"""Ways to margin an account."""
+
 POPULATION_KINDS: Final = ("borrowers", "leveraged_crowd", "loopers", "stale_bids")
 """Populations that exist."""
 
@@ -142,7 +156,7 @@ class ParticipantDef:
         Items(VENUE, single=True, least=1), doc="Where it has accounts (also written `venue`)."
     )
     account: str = entry(
-        Text(("cash", "unified", "cross", "isolated")),
+        Text(ACCOUNTS),
         default="unified",
         doc="How its accounts are margined.",
     )

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.limits import INT64_MAX, PRICE_TICKS_MAX, QTY_LOTS_MAX
 from exchange_sim.messages.reasons import PostingKind, RejectReason
-from exchange_sim.model.account import CASH, ISOLATED, PORTFOLIO, Account, AccountModes
+from exchange_sim.model.account import (
+    CASH,
+    CROSS,
+    ISOLATED,
+    PORTFOLIO,
+    SPOT_MARGIN,
+    Account,
+    AccountMode,
+    AccountModes,
+)
 from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, PositionSide
 from exchange_sim.units import PPM
 from exchange_sim.world import isolated
@@ -30,6 +39,7 @@ R = RejectReason
 EXTERNAL = 0
 NOTIONAL_MAX = INT64_MAX // 4
 """Bounds the positions and the cash that are there from the start, so that sums stay in 64 bits."""
+ACCOUNT_MODES = range(len(AccountMode))
 LONG, SHORT = int(PositionSide.LONG), int(PositionSide.SHORT)
 LOAN_ROUNDING = 2
 """Units by which rounding may make a loan dearer than computed from its amount alone."""
@@ -60,16 +70,17 @@ def _amount_ok(w: World, c: Command, asset: int, amount: int) -> bool:
 def open_account(w: World, c: Command) -> None:
     """Create the next account of a venue."""
     _, _, venue, owner, mode, fee_tier = c
-    if not (0 <= venue < len(w.venues) and owner >= 0 and 0 <= mode <= ISOLATED):
+    if not (0 <= venue < len(w.venues) and owner >= 0 and mode in ACCOUNT_MODES):
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     if not 0 <= fee_tier < len(w.config.venues[venue].fee_tiers):
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
     if w.chain is not None and venue == w.chain.venue and mode != CASH:
         return refuse(w, (c[0], c[1], -1), R.MALFORMED)
-    isolates = mode == ISOLATED
-    account = w.add_account(venue, owner, CASH if isolates else mode, fee_tier)
-    if isolates:
-        w.accounts[account].modes = AccountModes(isolated=True)
+    kept = CASH if mode == ISOLATED else CROSS if mode in SPOT_MARGIN else mode
+    account = w.add_account(venue, owner, kept, fee_tier)
+    if kept != mode:
+        modes = w.accounts[account].modes = AccountModes(isolated=mode == ISOLATED)
+        modes.margin = SPOT_MARGIN.get(mode)
     if mode == PORTFOLIO:
         w.venues[venue].has_portfolio = True
     w.out.append((12, account, venue, owner, mode, fee_tier))
@@ -137,7 +148,8 @@ def borrow(w: World, c: Command) -> None:
     if account is None or not _amount_ok(w, c, asset, amount):
         return None
     venue = w.venues[account.venue]
-    if account.mode != PORTFOLIO:
+    margin = account.modes.margin if account.modes else None
+    if account.mode != PORTFOLIO and margin is None:
         return refuse(w, c, R.BORROW_LIMIT)
     if account.liquidating:
         return refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
@@ -146,7 +158,8 @@ def borrow(w: World, c: Command) -> None:
     if venue.lent[asset] + amount > venue.spec.margin_pool.get(asset, 0):
         return refuse(w, c, R.POOL_EMPTY)
     value = -asset_value(w, venue.id, asset, -amount)
-    need = -(-value * venue.spec.loan_imr_ppm // PPM) + LOAN_ROUNDING
+    rate = margin.loan_imr_ppm if margin else 0
+    need = -(-value * (rate or venue.spec.loan_imr_ppm) // PPM) + LOAN_ROUNDING
     if not affordable(w, account, need):
         return refuse(w, c, R.INSUFFICIENT_MARGIN)
     w.ledger.post(asset, venue.pool, account_id, amount)
@@ -210,6 +223,8 @@ def _margined(
     w: World, account: Account, instrument: int, notional: int, position_side: int
 ) -> Account | None:
     """The account that holds a position of the opening state, its wallet funded; None: none may."""
+    if account.modes is not None and account.modes.margin is not None:
+        return None
     if account.modes is not None and account.modes.isolates(instrument):
         if w.instruments[instrument].inverse:
             return None

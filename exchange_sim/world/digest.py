@@ -47,6 +47,7 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
         if account.modes is not None:
             modes = account.modes
             yield "modes", modes.isolated, modes.hedge, sorted(modes.chosen.items())
+            yield "margin", repr(modes.margin)
     for wallet_id, wallet in w.wallets.items():
         yield "wallet", wallet_id, wallet.parent, wallet.instrument, wallet.position_side
         yield "assigned", wallet.assigned, wallet.qty, wallet.entry

@@ -208,6 +208,8 @@ def set_margin_mode(w: World, c: tuple[int, ...]) -> None:
     modes = account.modes
     if isolated not in (0, 1):
         return refuse(w, c, R.MALFORMED)
+    if modes is not None and modes.margin is not None:
+        return refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
     if account.mode == PORTFOLIO or (account.mode == CASH and not isolated):
         return refuse(w, c, R.MARGIN_MODE_NOT_OFFERED)
     if isolated and w.instruments[instrument].inverse:

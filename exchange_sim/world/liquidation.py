@@ -174,6 +174,9 @@ def _recovered(
 ) -> bool:
     """Whether an account may leave its liquidation early, by the margin rule of the venue."""
     if account.mode == CROSS:
+        margin = account.modes.margin if account.modes is not None else None
+        if margin is not None:
+            return equity * PPM >= maintenance * margin.stop_ppm and equity > 0
         return equity >= maintenance and equity > 0
     if venue.absorbing or equity <= 0:
         return False

@@ -17,7 +17,7 @@ from exchange_sim.model.instrument import Instrument
 from exchange_sim.risk.profile import BY_SHARE, BY_TIERS
 from exchange_sim.units import PPM
 from exchange_sim.world.forced import collar, lots_for, send_ioc
-from exchange_sim.world.margin import asset_value
+from exchange_sim.world.margin import asset_value, requirements
 from exchange_sim.world.settlement import repay_loan
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def sell_assets(w: World, venue: VenueState, account: Account) -> None:
     if account.owner >= 0:
         owed = sum(-asset_value(w, venue.id, a, -x) for a, x in account.loans.items())
         owed -= w.ledger.free(account.id, venue.numeraire)
+        owed = _enough(w, account, owed)
     ranked = []
     for asset, instrument in venue.spot_of.items():
         lots = w.ledger.free(account.id, asset) // w.instruments[instrument].lot_units
@@ -87,6 +88,20 @@ def sell_assets(w: World, venue: VenueState, account: Account) -> None:
         if qty <= 0:
             continue
         owed -= _send(w, venue, account, inst, SELL, limit, qty, LiquidationAction.SELL_ASSET)
+
+
+def _enough(w: World, account: Account, owed: int) -> int:
+    """What must be raised of what is owed: a spot margin account only goes back to its stop level.
+
+    Selling at the price changes assets and loans alike, so the loans that its equity carries at
+    that level may stay.
+    """
+    margin = account.modes.margin if account.modes is not None else None
+    if margin is None:
+        return owed
+    equity, _, _ = requirements(w, account)
+    rate = margin.loan_mmr_ppm or w.venues[account.venue].spec.loan_mmr_ppm
+    return owed - max(0, equity) * PPM * PPM // (rate * margin.stop_ppm)
 
 
 def _releasable(w: World, venue: VenueState, instrument: int, asset: int, lots: int) -> int:

@@ -17,7 +17,7 @@ import attrs
 
 from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages.reasons import MarginBand
-from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position
+from exchange_sim.model.account import CASH, PORTFOLIO, Account, Position, SpotMargin
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.units import PPM
 
@@ -124,6 +124,9 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
         least, first = table.margins(abs(value), position.leverage or w.leverages[instrument])
         maintenance += least
         initial += first
+    margin = account.modes.margin if account.modes is not None else None
+    if margin is not None:
+        return _spot_requirements(w, account, margin)
     for asset, loan in account.loans.items():
         net[asset] -= loan
         owed = -asset_value(w, venue.id, asset, -loan)
@@ -138,6 +141,24 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
                 equity += value
             elif asset in collateral:
                 equity += collateral[asset].value(value)
+    return equity, initial, maintenance
+
+
+def _spot_requirements(w: World, account: Account, margin: SpotMargin) -> tuple[int, int, int]:
+    """``requirements`` of a spot margin account: loans, and assets with or without haircuts."""
+    venue, equity, owed = w.venues[account.venue], 0, 0
+    for asset, amount in enumerate(w.ledger.posted[account.id]):
+        loan = account.loans.get(asset, 0)
+        if not amount and not loan:
+            continue
+        value = asset_value(w, venue.id, asset, amount - loan)
+        table = venue.spec.collateral.get(asset)
+        if margin.haircuts and value > 0:
+            value = table.value(value) if table is not None else 0
+        equity += value
+        owed -= asset_value(w, venue.id, asset, -loan)
+    initial = -(-owed * (margin.loan_imr_ppm or venue.spec.loan_imr_ppm) // PPM)
+    maintenance = -(-owed * (margin.loan_mmr_ppm or venue.spec.loan_mmr_ppm) // PPM)
     return equity, initial, maintenance
 
 
@@ -176,6 +197,7 @@ def collateral_change(
     account holds (6 us instead of 25 us for a maker with 14 positions).
     """
     venue = w.venues[account.venue]
+    margin = account.modes.margin if account.modes is not None else None
     total = 0
     for kind, delta in ((asset, change), (other, other_change)):
         if kind < 0:
@@ -187,7 +209,7 @@ def collateral_change(
         before = _holding(w, account, kind)
         for sign, amount in ((1, before + delta), (-1, before)):
             value = asset_value(w, venue.id, kind, amount)
-            if value < 0:
+            if value < 0 or (margin is not None and not margin.haircuts):
                 total += sign * value
             elif table is not None:
                 total += sign * table.value(value)

@@ -41,6 +41,8 @@ def route(
         return account, flags, 0
     modes = account.modes
     assert modes is not None
+    if modes.margin is not None:
+        return account, flags, R.MARGIN_MODE_NOT_OFFERED
     chosen = BOTH
     if modes.hedge:
         chosen = {FLAG_LONG: LONG, FLAG_SHORT: SHORT}.get(flags & SIDE_FLAGS, BOTH)

@@ -164,6 +164,8 @@ def _beyond(venue: VenueState, account: Account) -> bool:
     """
     if account.liquidating:
         return False
+    if account.modes is not None and account.modes.margin is not None:
+        return bool(account.loans)
     slots = venue.mirror.slot
     return any(p.held and (p.legs or i not in slots) for i, p in account.positions.items())
 

@@ -18,7 +18,7 @@ def test_accounts_are_opened_in_order():
     first = desk.account()
 
     assert desk.account(PORTFOLIO, venue=1) == first + 1
-    for fields in ((2, 1, 0, 0), (0, -1, 0, 0), (0, 1, 4, 0), (0, 1, 0, 1), (-1, 1, 0, 0)):
+    for fields in ((2, 1, 0, 0), (0, -1, 0, 0), (0, 1, 10, 0), (0, 1, 0, 1), (-1, 1, 0, 0)):
         assert reason(desk.do(20, *fields)) == R.MALFORMED
 
 

@@ -24,6 +24,7 @@ from tests.world.soup import MODES, Soup, soup_config
 ROOT = Path(__file__).parents[2]
 SHORT, LONG = 1_500, 6_000
 ALL_MODES = (ISOLATED, CROSS, PORTFOLIO, ISOLATED, CROSS)
+MARGIN_MODES = (4, 5, 6, 7, 8, 9, CROSS, PORTFOLIO)
 
 
 def stir(
@@ -58,7 +59,7 @@ def test_no_rule_is_broken(seed, crash):
     stir(seed, SHORT, crash=crash)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("crash", [False, True])
 def test_no_rule_is_broken_in_any_mode(seed, crash):
     """With isolated wallets and both position modes among the accounts."""
@@ -67,7 +68,15 @@ def test_no_rule_is_broken_in_any_mode(seed, crash):
     assert {60, 62} <= kinds
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("crash", [False, True])
+def test_no_rule_is_broken_on_margin(seed, crash):
+    """With every kind of spot margin account among the others."""
+    _, events = stir(seed, SHORT, crash=crash, modes=MARGIN_MODES)
+    assert any(event[0] == 11 for event in events)
+
+
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("crash", [False, True])
 def test_no_rule_is_broken_in_coins(seed, crash):
     """With a coin-margined contract that everybody trades."""
@@ -81,6 +90,8 @@ def test_no_rule_is_broken_in_coins(seed, crash):
 def test_no_rule_is_broken_for_long(seed, crash):
     """The same, longer and with more seeds."""
     stir(seed, LONG, crash=crash)
+    stir(seed, LONG, crash=crash, modes=ALL_MODES, coin=True)
+    stir(seed, LONG, crash=crash, modes=MARGIN_MODES, coin=True)
 
 
 def test_the_soup_reaches_what_it_should():
