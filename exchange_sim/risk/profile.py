@@ -62,14 +62,17 @@ class Rule:
 
 @attrs.frozen(kw_only=True)
 class MarginRule(Rule):
-    """When the liquidation of a unified account ends.
+    """When the liquidation of a unified account ends, and what loans beyond their limit cost.
 
     ``absorbing``: once begun it runs until nothing is left, whatever is paid in.  ``early_stop``:
-    it ends as soon as the account is back above its threshold.
+    it ends as soon as the account is back above its threshold.  With ``penalty`` the interest of a
+    loan beyond the limit of its asset is multiplied by utilisation cubed.
     """
 
     NAME = "margin"
     KINDS = ("absorbing", "early_stop")
+
+    penalty: bool = False
 
 
 @attrs.frozen(kw_only=True)

@@ -45,7 +45,7 @@ BINANCE: Final = p.Profile(
 
 BYBIT: Final = p.Profile(
     name="bybit",
-    margin=p.MarginRule(kind="early_stop"),
+    margin=p.MarginRule(kind="early_stop", penalty=True),
     ladder=p.LadderRule(kind=p.BY_TIERS, last=p.TAKEOVER, fill_or_kill=True),
     takeover=p.TakeoverRule(kind=p.INSOLVENT),
     insurance=p.InsuranceRule(kind=p.FUND),

@@ -37,6 +37,9 @@ class MarginRuleDef:
     """When the liquidation of a unified account ends."""
 
     kind: str | None = _kind(core.MarginRule, "Runs until nothing is left, or until it is cured.")
+    penalty: bool | None = _maybe(
+        Flag(), "Interest beyond `max_loan` is multiplied by utilisation cubed."
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -85,7 +85,9 @@ class AssetDef:
         default=None,
         doc="Units of `redemption_asset` per unit.",
     )
-    max_loan: Decimal | None = entry(MONEY, default=None, doc="Largest margin loan of one account.")
+    max_loan: Decimal | None = entry(
+        MONEY, default=None, doc="Largest loan that an account may ask for."
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -160,6 +160,11 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         impact_margin=names.amount(numeraire, margin),
         adl_rule=item.adl_rule,
         profile=profile,
+        max_loans={
+            names.assets[name]: names.amount(name, definition.max_loan)
+            for name, definition in scenario.assets.items()
+            if definition.max_loan is not None
+        },
         sale_order=tuple(names.assets[asset] for asset in item.sale_order),
         collateral_prices=_collateral_prices(names, item, profile),
     )

@@ -155,6 +155,9 @@ def borrow(w: World, c: Command) -> None:
         return refuse(w, c, R.ACCOUNT_IN_LIQUIDATION)
     if asset != venue.numeraire and asset not in venue.spot_of:
         return refuse(w, c, R.NOT_COLLATERAL)
+    limit = venue.spec.max_loans.get(asset)
+    if limit is not None and account.loans.get(asset, 0) + amount > limit:
+        return refuse(w, c, R.BORROW_LIMIT)
     if venue.lent[asset] + amount > venue.spec.margin_pool.get(asset, 0):
         return refuse(w, c, R.POOL_EMPTY)
     value = -asset_value(w, venue.id, asset, -amount)

@@ -81,7 +81,8 @@ class VenueSpec:
     charged on liquidated notional and goes to the insurance fund; ``impact_margin`` (quote units)
     times the maximum leverage is the notional behind the impact prices of the premium index.
     ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first,
-    ``collateral_prices`` the assets whose price has a rule of its own.
+    ``collateral_prices`` the assets whose price has a rule of its own, ``max_loans`` what one
+    account may borrow at most.
     """
 
     id: int
@@ -109,6 +110,7 @@ class VenueSpec:
     adl_rule: str = "production_queue"
     profile: Profile = BINANCE
     sale_order: tuple[int, ...] = ()
+    max_loans: dict[int, int] = attrs.field(factory=dict)
     collateral_prices: dict[int, CollateralPriceRule] = attrs.field(factory=dict)
 
 

@@ -99,6 +99,18 @@ def _flow(w: World, account_id: int, clearing: int, asset: int, flow: int) -> No
     w.dirty[account_id] = True
 
 
+def interest(venue: VenueState, asset: int, loan: int, rate_time: int) -> int:
+    """Interest on a loan, rounded up; ``rate_time`` is ppb per hour times nanoseconds.
+
+    Where the venue punishes loans beyond the limit of their asset, it is the simple interest times
+    the cube of the utilisation (``risk.bybit.hourly_interest``).
+    """
+    limit = venue.spec.max_loans.get(asset, 0)
+    if venue.profile.margin.penalty and 0 < limit < loan:
+        return -(-loan * rate_time * loan**3 // (PPB * NANOS_PER_HOUR * limit**3))
+    return -(-loan * rate_time // (PPB * NANOS_PER_HOUR))
+
+
 def accrue_interest(w: World, c: tuple[int, ...]) -> None:
     """Add interest for the time since the last accrual to every loan of a venue."""
     venue = known_venue(w, c)
@@ -114,7 +126,7 @@ def accrue_interest(w: World, c: tuple[int, ...]) -> None:
         for asset in sorted(account.loans):
             loan = account.loans[asset]
             rate = venue.spec.interest_ppb_per_hour.get(asset, 0)
-            charge = -(-loan * rate * elapsed // (PPB * NANOS_PER_HOUR))
+            charge = interest(venue, asset, loan, rate * elapsed)
             if charge:
                 account.loans[asset] = loan + charge
                 venue.lent[asset] += charge
