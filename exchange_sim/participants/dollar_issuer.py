@@ -6,8 +6,9 @@ desk
 
 1. keeps every hedge neutral: a short that ADL closed is opened again, or, when margin or book do
    not allow it, the coins that it covered are sold;
-2. refills the buffer: coins are sold and the same amount of shorts closed, the money is transferred
-   to the wallet;
+2. refills the buffer: what lies in a lending pool is withdrawn, as far as the pool has not lent it;
+   then coins are sold, the same amount of shorts closed, and the money is transferred to the
+   wallet;
 3. passes funding income on, once ``yield_s`` have gone by, to the holders of the staked token.
 
 Simplification: it hedges on the venue where the coins lie and never moves coins between venues.
@@ -28,6 +29,7 @@ from exchange_sim.strategy.api import (
     OrderHandle,
     RefusalNotice,
     Strategy,
+    TransactionNotice,
     TransferNotice,
 )
 from exchange_sim.strategy.views import REJECTED
@@ -49,8 +51,9 @@ class DollarIssuerParams(Strategy.Params):
     """``buffer_low`` starts a refill of the wallet up to ``buffer_target`` (whole backing units).
 
     ``tolerance_usd`` of a hedge may be missing; each order is worth at most ``slice_usd``.
-    ``cash_reserve`` stays on each venue as margin.  ``staked`` names the token whose holders get
-    the funding income ("": nobody).
+    ``pool_deposit`` of backing lies in the lending pool ``pool`` at the start and is used first;
+    when the pool has lent it out, redemption waits for the rest.  ``cash_reserve`` stays on each
+    venue as margin.  ``staked`` names the token whose holders get the funding income ("": nobody).
     """
 
     issuer: str = "dollar"
@@ -63,6 +66,8 @@ class DollarIssuerParams(Strategy.Params):
     tolerance_usd: float = 1_000.0
     slice_usd: float = 200_000.0
     cash_reserve: float = 10_000.0
+    pool: str = ""
+    pool_deposit: float = 0.0
     slippage: float = 0.01
     interval_s: float = 1.0
     retry_s: float = 60.0
@@ -93,6 +98,8 @@ class DollarIssuer(Strategy):
         self._refilling = False
         self._waits_until_ns = 0
         self._to_pass_on = 0.0
+        self._deposited = self.params.pool_deposit
+        self._withdrawal = (0, 0.0)
 
     def on_start(self) -> None:
         """Watch the books of the hedges."""
@@ -188,6 +195,8 @@ class DollarIssuer(Strategy):
         if not self._refilling:
             return
         missing = p.buffer_target - have
+        if self._withdrawal[0] or self._from_pool(missing):
+            return
         for hedge in self._hedges:
             spare = self.balance(p.backing, hedge.spot.venue) - p.cash_reserve
             if spare >= min(missing, p.slice_usd) and self.now_ns >= self._waits_until_ns:
@@ -201,6 +210,29 @@ class DollarIssuer(Strategy):
                     qty = min(missing, p.slice_usd) / price
                     qty = min(qty, self.balance(hedge.spot.base, hedge.spot.venue))
                     missing -= self._send(hedge.spot, SELL, qty)
+
+    def _from_pool(self, missing: float) -> bool:
+        """Take back what lies in the lending pool, as far as it has not lent it; True if asked."""
+        p, chain = self.params, self.chain_view()
+        if chain is None or self._deposited < 1.0 or self.now_ns < self._waits_until_ns:
+            return False
+        amount = int(min(missing, self._deposited, chain.pools[p.pool].reserves[p.backing].cash))
+        if amount < 1:
+            return False
+        number = self.transact(self.withdraw_action(p.pool, p.backing, amount))
+        self._withdrawal = (number, float(amount))
+        return number > 0
+
+    def on_transaction(self, transaction: TransactionNotice) -> None:
+        """A withdrawal from the pool is over; one that failed is tried again later."""
+        number, amount = self._withdrawal
+        if transaction.number != number or transaction.status == "waiting":
+            return
+        self._withdrawal = (0, 0.0)
+        if transaction.status == "executed":
+            self._deposited -= amount
+        else:
+            self._waits_until_ns = self.now_ns + int(self.params.retry_s * NANOS_PER_S)
 
     def _pass_on(self) -> None:
         """Send funding income to the wallet, and what has arrived on to the stakers."""

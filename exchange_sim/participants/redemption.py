@@ -120,7 +120,8 @@ class RedemptionArbitrage(Strategy):
         self._redeeming = 0
         if transaction.status == "executed":
             self._share = min(1.0, self._share * 2.0)
-            self.note(NoteKind.REDEEMED, transaction.output, 0, venue=self._market.venue)
+            money = transaction.output // 10**self._market.quote_decimals
+            self.note(NoteKind.REDEEMED, money, 0, venue=self._market.venue)
         else:
             self._share = max(0.01, self._share / 2.0)
 
