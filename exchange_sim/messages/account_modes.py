@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange_sim.ids import AccountId, InstrumentId
+from exchange_sim.ids import AccountId, AssetId, InstrumentId
 from exchange_sim.messages.registry import Message, command, event
 from exchange_sim.model.enums import PositionSide
 from exchange_sim.units import Amount, Lots, Nanos
@@ -79,3 +79,13 @@ class LegsOffset(Message):
     qty: Lots
     price: int
     pnl: Amount
+
+
+@event(64)
+class AutoExchanged(Message):
+    """A venue took ``amount`` of an asset from an account with a debit and paid ``paid`` for it."""
+
+    account: AccountId
+    asset: AssetId
+    amount: Amount
+    paid: Amount

@@ -182,6 +182,7 @@ class PostingKind(IntEnum):
     DUST = 19
     ISOLATED_MARGIN = 30
     LEGS_OFFSET = 31
+    AUTO_EXCHANGE = 32
 
     GAS_BURNED = 40
     GAS_TIP = 41

@@ -25,6 +25,15 @@ from exchange_sim.units import to_units
 COLLATERAL_DECIMALS = 8
 """Bounds of tiers and brackets are money: this many decimals are enough to order them."""
 
+MONEY_KEYS = (
+    "insurance",
+    "liquidation_slice",
+    "takeover_limit",
+    "impact_margin",
+    "auto_exchange",
+)
+"""Keys of a venue that are amounts of its numeraire."""
+
 REQUIRES = {
     "collateral_sale": "unified_account",
     "own_book_collateral_price": "unified_account",
@@ -141,7 +150,7 @@ def check_amount(parts: Parts, node: Node, amount: Decimal, decimals: int) -> No
 def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
     del name
     numeraire = parts.get("assets", venue.numeraire)
-    for key in ("insurance", "liquidation_slice", "takeover_limit", "impact_margin"):
+    for key in MONEY_KEYS:
         if numeraire is not None and key in node.table:
             check_amount(parts, node.table[key], getattr(venue, key), numeraire.decimals)
     check_amounts(parts, node.table.get("margin_pool"), venue.margin_pool)

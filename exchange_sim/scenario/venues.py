@@ -131,6 +131,14 @@ class VenueDef:
     sale_order: tuple[str, ...] = entry(
         Items(ASSET), default=(), doc="Assets that a liquidation sells first, in this order."
     )
+    auto_exchange: Decimal = entry(
+        MONEY,
+        default=Decimal(0),
+        doc="Debit of a futures account beyond which its assets are sold pro rata; 0: never.",
+    )
+    auto_exchange_haircut: Decimal = entry(
+        RATIO, default=Decimal(0), doc="What the venue takes off the price of assets so sold."
+    )
     adl_rule: str = entry(
         Text(ADL_RULES), default="production_queue", doc="How ADL shares a position."
     )

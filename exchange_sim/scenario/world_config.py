@@ -159,6 +159,8 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         transfer_hourly=names.amounts(item.transfer_hourly),
         impact_margin=names.amount(numeraire, margin),
         adl_rule=item.adl_rule,
+        auto_exchange_floor=names.amount(numeraire, item.auto_exchange),
+        auto_exchange_haircut_ppm=min(ppm(item.auto_exchange_haircut), 999_999),
         profile=profile,
         max_loans={
             names.assets[name]: names.amount(name, definition.max_loan)

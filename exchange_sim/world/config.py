@@ -108,6 +108,8 @@ class VenueSpec:
     transfer_hourly: dict[int, int] = attrs.field(factory=dict)
     impact_margin: int = 200_000_000
     adl_rule: str = "production_queue"
+    auto_exchange_floor: int = 0
+    auto_exchange_haircut_ppm: int = 0
     profile: Profile = BINANCE
     sale_order: tuple[int, ...] = ()
     max_loans: dict[int, int] = attrs.field(factory=dict)

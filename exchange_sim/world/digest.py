@@ -86,6 +86,7 @@ def _order(order: Order) -> tuple[int, ...]:
 
 def _venue(venue: VenueState) -> Iterator[tuple[object, ...]]:
     yield "venue", venue.id, list(venue.queue), venue.asset_prices, venue.lent
+    yield "debtors", list(venue.debtors)
     yield "liquidation", sorted(venue.steps.items()), sorted(venue.judged.items())
     yield "takeover", venue.takeover_busy, venue.bad_debt_total, venue.mark_epoch
     yield "funding", sorted(venue.last_funding_ppb.items()), venue.last_interest_ns

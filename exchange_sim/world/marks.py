@@ -17,7 +17,7 @@ from exchange_sim.model.enums import BUY, SELL
 from exchange_sim.risk import funding as funding_rules
 from exchange_sim.risk.marks import MICRO
 from exchange_sim.units import NANOS_PER_S, scale_exact
-from exchange_sim.world import lenders, orders, screening, takeover
+from exchange_sim.world import auto_exchange, lenders, orders, screening, takeover
 from exchange_sim.world.collateral_prices import plan, price_assets
 from exchange_sim.world.mark_rules import fair_price, sample_index
 from exchange_sim.world.venue import known_venue
@@ -80,6 +80,8 @@ def update_marks(w: World, c: tuple[int, ...]) -> None:
         if engine.stops.orders:
             orders.fire_stops(w, engine, w.instruments[instrument])
     takeover.sweep(w, venue)
+    if venue.debtors:
+        auto_exchange.exchange_debits(w, venue)
     screening.screen(w, venue)
     if w.lenders:
         lenders.screen(w, venue)

@@ -341,6 +341,8 @@ def cover_shortfall(w: World, account: Account, asset: int) -> None:
     account.loans[asset] = account.loans.get(asset, 0) + missing
     account.auto_loans[asset] = account.auto_loans.get(asset, 0) + missing
     venue.lent[asset] += missing
+    if asset == venue.numeraire:
+        venue.debtors[account.id] = None
     w.out.append((10, asset, venue.pool, account.id, missing, BORROW))
     w.out.append((11, account.id, asset, account.loans[asset], missing, BORROW))
 

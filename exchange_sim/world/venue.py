@@ -109,6 +109,7 @@ class VenueState:
         self.gtd: list[tuple[int, int, int, int]] = []
         self.gtd_limit = 1024
         self.takeover_busy = False
+        self.debtors: dict[int, None] = {}
         self.has_portfolio = False
         self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
         self.mirror = _mirror(spec, own, len(config.assets))

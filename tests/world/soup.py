@@ -45,6 +45,8 @@ def soup_config(seed: int = 0, coin: bool = False) -> WorldConfig:
             "own_book_collateral": rng.random() < 0.8,
             "collateral_sale": rng.random() < 0.8,
             "basis_samples": 3,
+            "auto_exchange_floor": 300 if seed % 2 else 0,
+            "auto_exchange_haircut_ppm": 25_000,
         },
         perp={
             "filters": Filters(notional_min=500),
