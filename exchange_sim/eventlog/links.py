@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import attrs
 
+from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.names import Names
-from exchange_sim.eventlog.sentences import Line
 from exchange_sim.messages import chain_events as ce
 from exchange_sim.messages import credit_events as cr
 from exchange_sim.messages import events as e

@@ -34,6 +34,9 @@ class Names:
     outages: Sequence[str] = ()
     profiles: Sequence[Profile] = ()
     instrument_venues: Sequence[int] = ()
+    pools: Sequence[str] = ()
+    markets: Sequence[tuple[str, int]] = ()
+    """Isolated markets of the chain: name and loan asset."""
 
     def account(self, account: int) -> str:
         """Name of an account; its number when nobody named it."""
@@ -58,6 +61,18 @@ class Names:
     def outage(self, kind: int) -> str:
         """What an outage of this kind is called."""
         return _at(self.outages, kind, "kind").replace("_", " ")
+
+    def pool(self, pool: int) -> str:
+        """Name of a lending pool on the chain."""
+        return _at(self.pools, pool, "pool")
+
+    def market(self, market: int) -> str:
+        """Name of an isolated market on the chain."""
+        return _at([name for name, _ in self.markets], market, "market")
+
+    def loan_asset(self, market: int) -> int:
+        """What an isolated market lends, -1 for an unknown one."""
+        return self.markets[market][1] if 0 <= market < len(self.markets) else -1
 
     def amount(self, asset: int, amount: int) -> str:
         """Amount and symbol of an asset, in whole assets: ``-12.50 USDT``."""

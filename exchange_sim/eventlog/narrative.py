@@ -15,11 +15,14 @@ from typing import Any, Final, TextIO
 import structlog
 
 from exchange_sim.errors import StorageError
+from exchange_sim.eventlog.chain_words import ON_CHAIN, on_chain
+from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.links import Links
 from exchange_sim.eventlog.names import Names
 from exchange_sim.eventlog.rule_words import ending, steps_in_words
-from exchange_sim.eventlog.sentences import Line, minute_lines, narrate
+from exchange_sim.eventlog.sentences import minute_lines, narrate
 from exchange_sim.journal.storage import OpenFile, OsFile, RecordFile
+from exchange_sim.messages import chain_events as ce
 from exchange_sim.messages import events as e
 from exchange_sim.units import NANOS_PER_MINUTE, format_utc
 
@@ -37,6 +40,9 @@ NARRATED: Final = frozenset(
         e.AdlExecuted,
         e.BadDebtRecorded,
         e.Noted,
+        ce.PoolLiquidation,
+        ce.DeficitRecorded,
+        ce.MarketLiquidation,
     )
 )
 """Type ids of the events that the narrator wants to see."""
@@ -191,7 +197,9 @@ class Narrator:
             return not self._just_exhausted(event)
         elif kind == e.Noted.type_id:
             return self._is_repeated(event)
-        return kind in {e.LiquidationStep.type_id, e.AdlExecuted.type_id}
+        elif kind in ON_CHAIN:
+            self._count(kind, *on_chain(event))
+        return kind in {e.LiquidationStep.type_id, e.AdlExecuted.type_id, *ON_CHAIN}
 
     def _count(self, kind: int, key: int, value: int) -> None:
         entry = self._counts.setdefault((kind, key), [0, 0])

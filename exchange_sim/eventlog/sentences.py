@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-import attrs
-
+from exchange_sim.eventlog.chain_words import ON_CHAIN, chain_line
+from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.names import Names
 from exchange_sim.eventlog.rule_words import adl_rule
 from exchange_sim.messages import events as e
@@ -21,26 +21,6 @@ from exchange_sim.model.enums import InstrumentStatus
 from exchange_sim.units import PPM
 
 Event = tuple[int, ...]
-
-
-@attrs.frozen
-class Line:
-    """One line of the narrative.
-
-    ``severe`` lines are errors, other ``notable`` lines warnings, the rest information.
-    """
-
-    message: str
-    fields: dict[str, Any] = attrs.field(factory=dict)
-    notable: bool = False
-    severe: bool = False
-
-    @property
-    def level(self) -> str:
-        """Name of its level, as structlog calls it."""
-        if self.severe:
-            return "error"
-        return "warning" if self.notable else "info"
 
 
 def narrate(event: Event, names: Names) -> Line | None:
@@ -81,6 +61,8 @@ def minute_lines(
             fields = {"venue": names.venue(key), "count": count}
             fields["amount"] = names.amount(names.numeraire(key), total)
             yield Line("bad debt of this minute", fields, severe=True)
+        elif kind in ON_CHAIN:
+            yield chain_line(kind, key, count, total, names)
     for remark, times in repeats.items():
         if times > 1:
             line = _noted((*remark, 0), names)

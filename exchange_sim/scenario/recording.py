@@ -200,6 +200,7 @@ class Recording:
     ) -> None:
         """Start the narrative, once the accounts have names.  Raises ``StorageError``."""
         world = self.world
+        chain = world.config.chain
         names = Names(
             assets=[spec.asset.name for spec in world.config.assets],
             decimals=[spec.asset.decimals for spec in world.config.assets],
@@ -214,6 +215,8 @@ class Recording:
             notable=accounts.notable,
             shocks=[shock.name for shock in self.scenario.shocks],
             outages=KINDS,
+            pools=[pool.name for pool in chain.pools] if chain else [],
+            markets=[(market.name, market.loan) for market in chain.markets] if chain else [],
         )
         path = None if self.directory is None else self.directory / "narrative.jsonl"
         links = Links(facts, names) if facts is not None else None

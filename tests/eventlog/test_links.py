@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
+from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.links import LINKS, SIDE_LINKS, Links, MarketFacts
 from exchange_sim.eventlog.names import Names
-from exchange_sim.eventlog.sentences import Line
 from exchange_sim.messages.reasons import LoanNoticeKind, MarginBand, NoteKind
 from exchange_sim.units import NANOS_PER_MINUTE, PPM
 
