@@ -83,7 +83,10 @@ class Callbacks:
         """A bar of a subscribed market is complete (see ``subscribe_bars``)."""
 
     def on_block(self, chain: ChainView) -> None:
-        """A block reached this strategy, which has a wallet: the chain's state after it."""
+        """A block reached this strategy, which has a wallet: the chain's state after it.
+
+        Block 0 is the opening state.
+        """
 
 
 CALLBACK_NAMES = tuple(name for name in vars(Callbacks) if name.startswith("on_"))
