@@ -7,7 +7,7 @@
 #   make bench                            every figure beside its target, about three minutes
 #   make soak                             long random runs
 #   make readers                          exports through hftbacktest and nautilus_trader
-#   make docs                             regenerate docs/reference from the code
+#   make docs                             regenerate docs/reference and the outputs of the first-bot guide
 
 SCENARIO ?= oct10_article
 SEED     ?=
@@ -50,6 +50,7 @@ readers: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python -m docs.generate
+	$(BIN)/python -m docs.first_bot
 
 clean:
 	rm -rf $(VENV)

@@ -1,7 +1,8 @@
 """Prices by which the holdings of a strategy are valued: the mids of the books, second by second.
 
-A mid stands from its second until the next one; while a side is empty the last mid stands, and
-before the first one the first.  In half ticks mids are integers, so that profits add up exactly.
+A mid stands from its second until the next one; while a side is empty, or bid and ask are so far
+apart that their middle says nothing, the last mid stands, and before the first one the first.  In
+half ticks mids are integers, so that profits add up exactly.
 
 Simplification: an asset without a book of its own against a numeraire counts as one dollar when
 something is quoted in it, else as nothing.
@@ -10,7 +11,7 @@ something is quoted in it, else as nothing.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
@@ -20,6 +21,10 @@ from exchange_sim.model.enums import InstrumentKind
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
+
+
+SPREAD_MAX_PERCENT: Final = 20
+"""Widest spread, in percent of the mid, of a book whose mid is taken seriously."""
 
 
 @attrs.frozen
@@ -42,6 +47,7 @@ class Marks:
         columns = {name: book.column(name).to_numpy() for name in ("time_ns", "instrument")}
         bid, ask = book.column("bid").to_numpy(), book.column("ask").to_numpy()
         both = (bid > 0) & (ask > 0)
+        both &= (ask - bid) * 100 <= SPREAD_MAX_PERCENT * ((ask + bid) // 2)
         self.grid: Ints = np.unique(columns["time_ns"]).astype(np.int64)
         self._times: list[Ints] = []
         self._mids: list[Ints] = []
@@ -70,7 +76,10 @@ class Marks:
         return found
 
     def pricing(self, asset: int, venue: int) -> Pricing:
-        """How an asset held on a venue is priced: its spot book there, else its first one."""
+        """How an asset held on a venue is priced: by its spot book there against the numeraire.
+
+        Where there is none, by another book there, else by its first one anywhere.
+        """
         run = self._run
         one = 10 ** run.assets[asset]["decimals"]
         if asset in self._numeraires and not self._spot_books(asset):
@@ -78,8 +87,12 @@ class Marks:
         books = self._spot_books(asset)
         if not books:
             return Pricing(-1, Fraction(0))
-        here = [row for row in books if row["venue"] == venue]
-        chosen = (here or books)[0]
+        numeraire = int(run.facts.numeraires[venue]) if venue >= 0 else -1
+
+        def preference(row: dict[str, Any]) -> tuple[bool, bool]:
+            return row["venue"] != venue, row["quote_asset"] != numeraire
+
+        chosen = min(books, key=preference)
         half_tick = Fraction(chosen["tick_size"]) / 2
         return Pricing(chosen["instrument"], half_tick / one)
 
@@ -94,7 +107,7 @@ class Marks:
         scale = 10 ** self._run.assets[row["quote_asset"]]["decimals"]
         return int(Fraction(row["tick_size"]) * Fraction(row["lot_size"]) * scale)
 
-    def _spot_books(self, asset: int) -> list[dict[str, int]]:
+    def _spot_books(self, asset: int) -> list[dict[str, Any]]:
         return [
             row
             for row in self._run.instruments

@@ -8,8 +8,8 @@ can be a gain, because a loss ends where the account's money ends).  Money from 
 (``flows``).  All sums are integers times exact fractions, and the whole is taken from the final
 balances that the run recorded: ``unexplained`` is 0 unless the books were cooked.
 
-Simplifications: see ``marks_of_run``; debts to lenders and positions on the chain are not followed,
-what is paid in or out for them is ``other``.
+Simplifications: see ``marks_of_run`` and ``pledges``; positions in pools on the chain are not
+followed, what is paid in or out for them is ``other``.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import pyarrow.compute as pc
 
 from exchange_sim.analysis.facts import Floats, Ints
 from exchange_sim.analysis.marks_of_run import Marks, Pricing
+from exchange_sim.analysis.pledges import CASH, Pledges
+from exchange_sim.messages.credit_events import LoanClosed, LoanOpened, LoanUpdated
 from exchange_sim.messages.events import (
     AdlExecuted,
     LedgerPosted,
@@ -63,6 +65,7 @@ _PART_OF: Final = {
     **dict.fromkeys(map(int, (PostingKind.FEE, PostingKind.TRANSFER_FEE)), "fees"),
     int(PostingKind.FUNDING): "funding",
     int(PostingKind.INTEREST): "interest",
+    int(PostingKind.LOAN_CHARGES): "interest",
     **dict.fromkeys(
         map(
             int,
@@ -73,6 +76,7 @@ _PART_OF: Final = {
                 PostingKind.ADL,
                 PostingKind.TAKEOVER,
                 PostingKind.BAD_DEBT,
+                PostingKind.LOAN_SURPLUS,
             ),
         ),
         "liquidation",
@@ -148,6 +152,7 @@ class _Book:
         self._entries: dict[tuple[int, int], list[int]] = {}
         self._sums: dict[tuple[str, Key], int] = {}
         self._flows: list[tuple[int, Fraction]] = []
+        self._pledges = Pledges()
 
     # the events
 
@@ -160,6 +165,9 @@ class _Book:
             (LoanChanged, "loan", ("account",)),
             (AdlExecuted, "adl", ("bankrupt_account", "victim_account")),
             (PositionTakenOver, "taken", ("account",)),
+            (LoanOpened, "loan_opened", ("account",)),
+            (LoanUpdated, "loan_updated", ("account",)),
+            (LoanClosed, "loan_closed", ("account",)),
         ]
         return merge(*(self._rows(*kind) for kind in kinds), key=lambda row: row[0])
 
@@ -185,6 +193,9 @@ class _Book:
                     lots = sign * row["qty"]
                     cost = lots * row["price"] * self._marks.unit_value(row["instrument"])
                     self._contracts(time_ns, row[name], row["instrument"], lots, cost, "flows")
+        elif kind.startswith("loan_"):
+            for account, asset, units, part in getattr(self._pledges, kind[5:])(row):
+                self._move(time_ns, account, self._asset(account, asset), units, part)
         elif kind == "adl":
             for name in ("bankrupt_account", "victim_account"):
                 if row[name] in self._venues:
@@ -235,6 +246,9 @@ class _Book:
         state[1] += cost
         self._add(time_ns, ("contract", instrument, 0), lots, part)
         self._add(time_ns, ("entry", instrument, 0), -cost, part)
+
+    def _asset(self, account: int, asset: int) -> int:
+        return asset if asset != CASH else int(self._run.facts.numeraires[self._venues[account]])
 
     def _move(self, time_ns: int, account: int, asset: int, units: int, part: str) -> None:
         self._add(time_ns, ("asset", asset, self._venues[account]), units, part)
@@ -297,6 +311,9 @@ class _Book:
             pricing = self._marks.pricing(row["asset"], self._venues[row["ledger_account"]])
             net = row["amount"] - row["loan"]
             value += net * self._mid(pricing, end_ns) * pricing.factor
+        for account, asset, units in self._pledges.held():
+            pricing = self._marks.pricing(self._asset(account, asset), self._venues[account])
+            value += units * self._mid(pricing, end_ns) * pricing.factor
         for (_, instrument), (lots, cost) in self._entries.items():
             pricing = self._marks.contract(instrument)
             value += lots * self._mid(pricing, end_ns) * pricing.factor

@@ -47,7 +47,7 @@ from exchange_sim.units import PPM, format_utc
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
 
-REFERENCES_MAX: Final = 8
+REFERENCES_MAX: Final = 5
 """Makers that a strategy is compared with, those with the largest volume."""
 MAKER_SHARE: Final = 0.5
 """Who trades at least this share of its volume as a maker is one."""

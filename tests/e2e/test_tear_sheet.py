@@ -247,3 +247,60 @@ def test_tables_stay_arrow(with_bot: RunData) -> None:
 
     assert isinstance(with_bot.table("traded"), pa.Table)
     assert with_bot.table("traded").num_rows == before
+
+
+LENDER = """
+extends = "small_crash"
+
+[loans.vip]
+venue = "leading"
+fund = 10_000_000
+lag = "1s"
+fee = 0.01
+
+[loans.vip.collateral.ALT]
+initial = 0.65
+call = 0.75
+liquidation = 0.83
+"""
+
+BORROWER = """
+import attrs
+from exchange_sim import Strategy
+
+class Borrower(Strategy):
+    @attrs.frozen
+    class Params(Strategy.Params):
+        repays: bool = False
+
+    def on_start(self):
+        self.set_timer("open", 2.0, repeat=False)
+        if self.params.repays:
+            self.set_timer("repay", 20.0, repeat=False)
+
+    def on_timer(self, name):
+        if name == "open":
+            self.open_loan("vip", "ALT", 1000, 6000)
+        else:
+            (loan,) = self.pledged_loans()
+            self.repay_loan(loan, 10**9)
+"""
+
+
+@pytest.mark.parametrize("repays", [True, False])
+def test_a_pledge_is_not_lost_and_a_loan_is_not_earned(repays: bool, tmp_path: Path) -> None:
+    """Repaid: only the coins' price moved.  Liquidated: the lender's sale and fee are a loss."""
+    (tmp_path / "lender.toml").write_text(LENDER)
+    (tmp_path / "borrower.py").write_text(BORROWER)
+    bot = ("--strategy", f"{tmp_path / 'borrower.py'}:Borrower", "--venue", "leading")
+    money = ("--capital", "ALT=1000", "--capital", "USDT=500")
+    param = ("--param", f"repays={str(repays).lower()}")
+    scenario = tmp_path / "lender.toml"
+    run = open_run(run_into(tmp_path / "runs", *bot, *money, *param, scenario=scenario))
+    found = profit_of(run, strategies_of(run)["added-borrower"], Marks(run))
+
+    assert found.unexplained == 0
+    assert found.flows == 10_500
+    assert found.parts["other"] == found.parts["spread"] == 0
+    assert found.parts["inventory"] < 0
+    assert (found.parts["liquidation"] < 0) == (not repays)
