@@ -184,7 +184,10 @@ def margin_of(w: World, account: Account) -> MarginState:
 
     Each wallet fails alone, so the account is as close to a liquidation as its worst wallet.
     """
-    states = [margin_state(w, part) for part in (account, *wallets_of(w, account))]
+    wallets = wallets_of(w, account)
+    if not wallets:
+        return margin_state(w, account)
+    states = [margin_state(w, part) for part in (account, *wallets)]
     worst = min(states, key=lambda state: state.uni_mmr_ppm)
     return MarginState(
         sum(state.equity for state in states),
