@@ -40,12 +40,15 @@ _EXPIRED_BY: Final = {
     int(CancelReason.STP): int(OrderStatus.EXPIRED_IN_MATCH),
 }
 
+_NOTHING: Final[list[Notice]] = []
+
 
 class AccountView(MoneyView):
     """Orders, balances, loans, positions and margin of one account, as known to its owner.
 
     ``orders`` holds the orders not known to have ended, by client order id; ``ended`` those that
-    ended while a request about them was still to be answered.
+    ended while a request about them was still to be answered.  ``silent``: nobody is told of
+    orders, fills and positions (most makers look at their wake-ups), so no notices are made.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class AccountView(MoneyView):
         self.orders: dict[int, OrderHandle] = {}
         self.ended: dict[int, OrderHandle] = {}
         self.wants_fills = True
+        self.silent = False
         self._handlers: dict[int, Callable[[int, Event], list[Notice]]] = {
             1: self._accepted,
             2: self._rejected,
@@ -113,7 +117,7 @@ class AccountView(MoneyView):
         order.order_id = event[1]
         order.qty_lots = order.leaves_lots = event[9]
         order.update_ns = time_ns
-        return [("on_order_update", order)]
+        return _NOTHING if self.silent else [("on_order_update", order)]
 
     def _rejected(self, time_ns: int, event: Event) -> list[Notice]:
         _, _, _, client_id, reason, command = event
@@ -133,7 +137,7 @@ class AccountView(MoneyView):
             order.pending_replace = max(0, order.pending_replace - 1)
         if not (order.pending_cancel or order.pending_replace):
             self.ended.pop(client_id, None)
-        return [("on_order_update", order)]
+        return _NOTHING if self.silent else [("on_order_update", order)]
 
     def _canceled(self, time_ns: int, event: Event) -> list[Notice]:
         order = self.orders.get(event[4])
@@ -147,7 +151,7 @@ class AccountView(MoneyView):
             if reason == CancelReason.USER:
                 order.pending_cancel = 0
             self._end(order, _EXPIRED_BY.get(reason, CANCELED))
-        return [("on_order_update", order)]
+        return _NOTHING if self.silent else [("on_order_update", order)]
 
     def _replaced(self, time_ns: int, event: Event) -> list[Notice]:
         order = self.orders.get(event[4])
@@ -158,14 +162,14 @@ class AccountView(MoneyView):
         order.qty_lots = order.filled_lots + event[6]
         order.pending_replace = max(0, order.pending_replace - 1)
         order.update_ns = time_ns
-        return [("on_order_update", order)]
+        return _NOTHING if self.silent else [("on_order_update", order)]
 
     def _triggered(self, time_ns: int, event: Event) -> list[Notice]:
         order = self.orders.get(event[4])
         if order is None:
             return []
         order.update_ns = time_ns
-        return [("on_order_update", order)]
+        return _NOTHING if self.silent else [("on_order_update", order)]
 
     # trades
 
@@ -215,7 +219,8 @@ class AccountView(MoneyView):
             gained -= sign * event[11]
         balances[market.settle_id] += gained
         if not self.wants_fills:
-            notices.append(("on_position", market))
+            if not self.silent:
+                notices.append(("on_position", market))
             return notices
         forced = bool(not is_maker and event[16] & FLAG_LIQUIDATION)
         fill = Fill(

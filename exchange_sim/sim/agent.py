@@ -8,7 +8,7 @@ is told. Every call is guarded; what the strategy raises goes to the host, which
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from exchange_sim.limits import TIMERS_PER_INSTANT_MAX
 from exchange_sim.marketdata.feed import Feed
@@ -30,6 +30,9 @@ from exchange_sim.strategy.views import Margin, OrderHandle, Position
 
 if TYPE_CHECKING:
     from exchange_sim.sim.host import Host
+
+
+_ORDER_CALLBACKS: Final = ("on_order_update", "on_fill", "on_position")
 
 
 class Timer:
@@ -106,6 +109,7 @@ class Agent(Watcher):
         session.wake_kinds = self._wake_kinds
         session.watches_margin = "on_margin" in self.callbacks
         session.view.wants_fills = "on_fill" in self.callbacks
+        session.view.silent = not any(name in self.callbacks for name in _ORDER_CALLBACKS)
 
     # what a strategy reads
 

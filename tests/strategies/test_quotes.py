@@ -48,6 +48,7 @@ class Recorder(Strategy):
         """Everything that was asked for is granted, then the first order is hit."""
         for order, ticks, lots in self.asked.values():
             order.pending_replace = 0
+            order.update_ns += 1
             order.price_ticks, order.leaves_lots = ticks, lots
             order.status_code = int(OrderStatus.NEW if lots else OrderStatus.CANCELED)
             if lots and fill:
@@ -63,8 +64,8 @@ class Recorder(Strategy):
 
 @pytest.mark.parametrize("side", [BUY, SELL])
 @pytest.mark.parametrize("seed", range(4))
-def test_levels_that_are_not_judged_would_have_been_left_alone(side, seed, monkeypatch) -> None:
-    """The twin judges every level at every look and sends the same messages."""
+def test_what_is_passed_over_would_have_been_left_alone(side, seed, monkeypatch) -> None:
+    """The twin asks every order for news, judges every level, and sends the same messages."""
     offsets, lots = (0.0, 5.0, 30.0, 60.0), [40.0, 60.0, 250.0, 300.0]
 
     def messages() -> list[tuple[Any, ...]]:
@@ -87,7 +88,9 @@ def test_levels_that_are_not_judged_would_have_been_left_alone(side, seed, monke
 
     def judge_all(self: QuoteSide, *terms: Any) -> int:
         self._low = [math.inf] * len(offsets)
-        return judge(self, *terms)
+        sent = judge(self, *terms)
+        self._heard_ns = [-1] * len(offsets)
+        return sent
 
     monkeypatch.setattr(QuoteSide, "quote", judge_all)
 
