@@ -54,6 +54,6 @@ def bucketed_reference(
     return Reference(cutoff, expired, total / trades if trades else None)
 
 
-def price_range(reference: int, up_ppm: int, down_ppm: int) -> tuple[int, int]:
+def price_range(reference: int | Fraction, up_ppm: int, down_ppm: int) -> tuple[int, int]:
     """Lowest and highest price in ticks that may trade, bounds inclusive."""
     return -(-reference * down_ppm // PPM), reference * up_ppm // PPM

@@ -178,6 +178,9 @@ def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
             if key in node.table:
                 bad(node.table[key].key_mark, f"{node.name}: {key} is for perpetuals", "remove it")
         return
+    if "price_range" in node.table:
+        message = f"{node.name}.price_range is for SPOT instruments"
+        bad(node.table["price_range"].key_mark, message, "perpetuals have market_take_bound")
     _check_perpetual(parts, node, item)
     if venue is not None and quote is not None and item.quote != venue.numeraire:
         message = f"{node.name} is settled in {item.quote}, but margin is in {venue.numeraire}"

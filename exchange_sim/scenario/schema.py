@@ -42,6 +42,7 @@ from exchange_sim.scenario.recorded_def import RecordedDef
 from exchange_sim.scenario.rules import ProfileDef
 from exchange_sim.scenario.times import Duration, Instant
 from exchange_sim.scenario.venues import VenueDef
+from exchange_sim.units import NANOS_PER_S
 
 
 @attrs.frozen(kw_only=True)
@@ -143,6 +144,18 @@ class InstrumentDef:
     )
     takeover_limit: Decimal | None = entry(
         MONEY, default=None, doc="Overrides the venue's, for this instrument."
+    )
+    price_range: Decimal = entry(
+        RATIO,
+        default=Decimal(0),
+        doc="Spot: how far from the mean of recent trades one may trade; 0: no such rule (2025).",
+    )
+    price_range_window_ns: int = entry(
+        Duration(low=NANOS_PER_S),
+        key="price_range_window",
+        default=60 * NANOS_PER_S,
+        unit="ns",
+        doc="Window of that mean.",
     )
     trigger_protect: Decimal = entry(
         RATIO, default=Decimal(0), doc="Stops wait while last and mark are further apart; 0: never."

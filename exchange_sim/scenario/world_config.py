@@ -102,6 +102,8 @@ def _instrument(
         ),
         takeover_limit=names.amount(item.quote, venue.takeover_limit if limit is None else limit),
         protect_ppm=ppm(item.trigger_protect),
+        price_range_ppm=ppm(item.price_range),
+        price_range_window_ns=item.price_range_window_ns,
     )
 
 

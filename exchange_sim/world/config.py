@@ -67,6 +67,8 @@ class InstrumentSpec:
     liquidation_slice: int = 0
     takeover_limit: int = 0
     protect_ppm: int = 0
+    price_range_ppm: int = 0
+    price_range_window_ns: int = 60 * NANOS_PER_S
 
 
 @attrs.frozen

@@ -48,6 +48,8 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
             modes = account.modes
             yield "modes", modes.isolated, modes.hedge, sorted(modes.chosen.items())
             yield "margin", repr(modes.margin)
+    for instrument, window in w.ranges.items():
+        yield "range", instrument, [tuple(bucket) for bucket in window.buckets]
     for wallet_id, wallet in w.wallets.items():
         yield "wallet", wallet_id, wallet.parent, wallet.instrument, wallet.position_side
         yield "assigned", wallet.assigned, wallet.qty, wallet.entry

@@ -38,7 +38,7 @@ from exchange_sim.model.order import Order
 from exchange_sim.world import isolated
 from exchange_sim.world.modes import flag_refusal, open_order, open_orders, route
 from exchange_sim.world.pretrade import afford, resting_lots
-from exchange_sim.world.price_rules import post_only, take_bound
+from exchange_sim.world.price_rules import post_only, take_bound, within_range
 from exchange_sim.world.repricing import reprice
 from exchange_sim.world.settlement import (
     change_hold,
@@ -209,6 +209,8 @@ def _match(
     """Submit and settle; an order that only rests (one outcome) has nothing to settle."""
     out: list[Outcome] = []
     bound = take_bound(w, inst, order) if order.order_type == MARKET else 0
+    if w.ranges:
+        bound = within_range(w, engine, inst, order, bound)
     engine.submit(order, out, bound)
     w.touched_ns[inst.id] = w.time_ns
     if len(out) > 1 or (out and order.level is None):
@@ -328,7 +330,12 @@ def replace_order(w: World, c: Command) -> None:
         if reason:
             return reject(w, c, reason)
     out: list[Outcome] = []
-    kept = engine.replace(order, price, qty, out)
+    bound = 0
+    if w.ranges:
+        old, order.price = order.price, price
+        bound = within_range(w, engine, inst, order, 0)
+        order.price = old
+    kept = engine.replace(order, price, qty, out, bound)
     w.touched_ns[inst.id] = w.time_ns
     w.out.append(
         (4, order.order_id, account.id, inst.id, order.client_order_id, price, qty, int(kept))

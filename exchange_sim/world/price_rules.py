@@ -32,6 +32,17 @@ def take_bound(w: World, inst: Instrument, order: Order) -> int:
     return max(1, -(-mark * (PPM - ratio) // (PPM * PPM)))
 
 
+def within_range(
+    w: World, engine: MatchingEngine, inst: Instrument, order: Order, bound: int
+) -> int:
+    """``bound`` or the edge of the market's price range, whichever is tighter; 0: none."""
+    window = w.ranges.get(inst.id)
+    edge = window.bound(w.time_ns, engine, order) if window is not None else 0
+    if not edge or not bound:
+        return edge or bound
+    return min(edge, bound) if order.side == BUY else max(edge, bound)
+
+
 def post_only(engine: MatchingEngine, order: Order) -> int:
     """Keep a post-only limit order from trading: refuse it, or slide it inside the far touch.
 

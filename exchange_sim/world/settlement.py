@@ -203,6 +203,8 @@ def _traded(
     """Record the trade and end filled orders."""
     _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
     w.last_prices[inst.id] = price
+    if w.ranges and inst.id in w.ranges:
+        w.ranges[inst.id].add(w.time_ns, price)
     w.out.append(
         (
             6, w.next_trade_id, inst.id, price, qty, taker.side, maker.order_id, taker.order_id,

@@ -58,7 +58,11 @@ def soup_config(seed: int = 0, coin: bool = False) -> WorldConfig:
             "default_leverage": rng.choice((5, 20, 50)),
         },
         coin=coin,
-        spot={"liquidation_slice": rng.choice((0, 20_000)), "market_take_bound_ppm": bound},
+        spot={
+            "liquidation_slice": rng.choice((0, 20_000)),
+            "market_take_bound_ppm": bound,
+            "price_range_ppm": 30_000 if coin else 0,
+        },
     )
 
 

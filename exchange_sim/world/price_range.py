@@ -1,0 +1,80 @@
+"""The spot execution rule: trades only within a range around a reference price.
+
+A counterfactual: the rule was published in March 2026 and did not exist in October 2025.  The
+reference is the arithmetic mean of the trade prices of a sliding window, kept in ten buckets of
+which the oldest counts in proportion (``risk.reference_price``).  What an order would trade beyond
+the range expires with ``PRICE_BOUND``; what would only rest there rests.  Source:
+https://github.com/binance/binance-spot-api-docs (faqs/price_range_execution_rules.md).
+
+Simplifications
+---------------
+Only the side on which an order gets a worse price is bounded.  Before the first trade of a window
+nothing is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from exchange_sim.model.enums import BUY, GTX, LIMIT
+from exchange_sim.risk.reference_price import Bucket, bucketed_reference, price_range
+from exchange_sim.units import NANOS_PER_MS
+
+if TYPE_CHECKING:
+    from exchange_sim.matching.engine import MatchingEngine
+    from exchange_sim.model.order import Order
+
+PPM: Final = 1_000_000
+BUCKETS: Final = 10
+
+
+class TradeWindow:
+    """Trade prices of one market in a sliding window of ``window_ns``."""
+
+    __slots__ = ("_cached", "buckets", "share_ppm", "width_ms")
+
+    def __init__(self, share_ppm: int, window_ns: int) -> None:
+        self.share_ppm = share_ppm
+        self.width_ms = max(1, window_ns // (BUCKETS * NANOS_PER_MS))
+        self.buckets: deque[list[int]] = deque()
+        self._cached: tuple[int, Fraction | None] = (-1, None)
+
+    def add(self, time_ns: int, price: int) -> None:
+        """Note a trade.  O(1)."""
+        now = time_ns // NANOS_PER_MS
+        opened, buckets = now - now % self.width_ms, self.buckets
+        if not buckets or buckets[-1][0] != opened:
+            buckets.append([opened, 0, 0])
+            while buckets[0][0] <= now - self.width_ms * (BUCKETS + 1):
+                buckets.popleft()
+        buckets[-1][1] += 1
+        buckets[-1][2] += price
+
+    def reference(self, time_ns: int) -> Fraction | None:
+        """Mean price of the window, None without trades; worked out once per millisecond.
+
+        What traded in this very millisecond counts from the next one on.
+        """
+        now = time_ns // NANOS_PER_MS
+        if self._cached[0] != now:
+            rows = [Bucket(*bucket) for bucket in self.buckets]
+            found = bucketed_reference(rows, now, self.width_ms, BUCKETS)
+            self._cached = now, found.price
+        return self._cached[1]
+
+    def bound(self, time_ns: int, engine: MatchingEngine, order: Order) -> int:
+        """The worst price at which an order may trade now; 0 when it meets no bound."""
+        book, buys = engine.book, order.side == BUY
+        touch = book.best_ask if buys else book.best_bid
+        if not touch or order.time_in_force == GTX or engine.auction:
+            return 0
+        if order.order_type == LIMIT and (touch > order.price if buys else touch < order.price):
+            return 0
+        reference = self.reference(time_ns)
+        if reference is None:
+            return 0
+        up, down = PPM + self.share_ppm, PPM - self.share_ppm
+        low, high = price_range(reference, up, down)
+        return max(1, high if buys else low)
