@@ -66,7 +66,7 @@ def minute_lines(
     for remark, times in repeats.items():
         if times > 1:
             line = _noted((*remark, 0), names)
-            unknown = ("value", "scale", "d1_per_s", "what")
+            unknown = ("value", "scale", "d1_per_s", "what", "cause", "target")
             fields = {key: item for key, item in line.fields.items() if key not in unknown}
             fields["times"] = times
             yield Line(f"{line.message}, repeatedly", fields)
@@ -171,6 +171,8 @@ _QUOTE_NOTES: Final = (
     NoteKind.QUOTES_RESTORED,
     NoteKind.QUOTES_REDUCED,
 )
+LOOP_CAUSES: Final = {1: "loan call", 2: "margin", 3: "price"}
+"""Why a loop is unwound, by the second number of its remark."""
 _OUTAGE_NOTES: Final = (NoteKind.OUTAGE_STARTED, NoteKind.OUTAGE_ENDED)
 _NOTABLE_NOTES: Final = (
     NoteKind.SHOCK,
@@ -189,6 +191,12 @@ def _noted(event: Event, names: Names) -> Line:
         fields |= {"venue": names.venue(a), "what": names.outage(b)}
     elif kind in _QUOTE_NOTES:
         fields |= {"cause": _word(WithdrawalCause, a), "scale": _ratio(b)}
+    elif kind == NoteKind.LOOP_UNWINDING:
+        fields |= {"usd": a, "cause": LOOP_CAUSES.get(b, str(b))}
+    elif kind in {NoteKind.REDEEMED, NoteKind.HEDGE_LOST}:
+        fields |= {"usd": a}
+    elif kind == NoteKind.BUFFER_REFILL:
+        fields |= {"usd": a, "target": b}
     else:
         fields |= {"about": a, "value": b}
     return Line(_word(NoteKind, kind), fields, notable=kind in _NOTABLE_NOTES)

@@ -8,6 +8,7 @@ import pytest
 from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.links import LINKS, SIDE_LINKS, Links, MarketFacts
 from exchange_sim.eventlog.names import Names
+from exchange_sim.eventlog.sentences import narrate
 from exchange_sim.messages.reasons import LoanNoticeKind, MarginBand, NoteKind
 from exchange_sim.units import NANOS_PER_MINUTE, PPM
 
@@ -157,3 +158,20 @@ def test_every_link_has_a_sentence():
         line = links._line(link, 1.0)
         assert line.message
         assert attrs.asdict(line)["fields"]["link"] == link
+
+
+@pytest.mark.parametrize(
+    ("kind", "numbers", "fields"),
+    [
+        (NoteKind.LOOP_UNWINDING, (400, 1), {"usd": 400, "cause": "loan call"}),
+        (NoteKind.REDEEMED, (90, 0), {"usd": 90}),
+        (NoteKind.HEDGE_LOST, (70, 0), {"usd": 70}),
+        (NoteKind.BUFFER_REFILL, (10, 80), {"usd": 10, "target": 80}),
+    ],
+)
+def test_remarks_of_borrowers_and_issuers_are_words(kind, numbers, fields):
+    """The numbers of a remark have names."""
+    line = narrate((40, 1, int(kind), *numbers), NAMES)
+
+    assert line is not None
+    assert line.fields == {"account": "whale", **fields}
