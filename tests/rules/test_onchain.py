@@ -8,8 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exchange_sim.analysis.rules import lending
+from exchange_sim.analysis.rules.common import Inputs
 from exchange_sim.credit import loans
-from exchange_sim.defi import aave, curve, euler, gas, morpho, oracles, uniswap_v2, uniswap_v3
+from exchange_sim.defi import (
+    aave,
+    curve,
+    euler,
+    gas,
+    morpho,
+    oracles,
+    reserves,
+    stableswap,
+    uniswap_v2,
+    uniswap_v3,
+)
 from exchange_sim.issuer import loops, synthetic_dollar
 
 WAD = 10**18
@@ -224,3 +237,36 @@ def test_loan_states() -> None:
     assert loans.loan_to_value(1, 0) is None
     with pytest.raises(ValueError, match="must rise"):
         loans.LoanTerms(Fraction(8, 10), Fraction(7, 10), Fraction(9, 10))
+
+
+@given(st.integers(0, 5_000_000), st.integers(0, 10**18), st.integers(1, 10**18))
+def test_debts_compound_upwards(rate: int, first_ns: int, second_ns: int) -> None:
+    """Growth never falls below 1, more time is more debt, and two steps are at least one."""
+    one = reserves.compounded(rate, first_ns + second_ns)
+    two = reserves.compounded(rate, first_ns) * reserves.compounded(rate, second_ns) // WAD
+    assert WAD <= reserves.compounded(rate, first_ns) <= one
+    if rate * (first_ns + second_ns) < 10**5 * reserves.YEAR_NS:
+        assert abs(two - one) <= one // 10**5 + 2
+
+
+@given(BALANCES, st.integers(50, 5_000), st.integers(1, 10**24), st.integers(10**6, 10**13))
+def test_stableswap_shares_are_not_a_gift(
+    balances: list[int], a: int, added: int, supply: int
+) -> None:
+    """One coin in and the same coin out gives at most what was paid, at any fee."""
+    amplification = a * curve.A_PRECISION
+    after = [balances[0] + added, *balances[1:]]
+    shares = stableswap.minted(balances, after, amplification, 10**6, supply)
+    if shares:
+        back = stableswap.one_coin(after, amplification, 10**6, 0, shares, supply + shares)
+        assert back <= added
+
+
+def test_the_rate_curve_as_a_rule() -> None:
+    """From a utilisation or from amounts; lenders earn what borrowers pay less the factor."""
+    terms = {"optimal": "0.9", "slope1": "0.05", "slope2": "0.6", "reserve_factor": "0.1"}
+    by_share = lending.borrow_rate(Inputs({**terms, "utilisation": "0.95"}))
+    by_amount = lending.borrow_rate(Inputs({**terms, "debt": "95", "cash": "5"}))
+    assert by_share == by_amount
+    assert by_share["borrow_rate"] == Fraction(35, 100)
+    assert by_share["supply_rate"] == Fraction(35, 100) * Fraction(95, 100) * Fraction(9, 10)

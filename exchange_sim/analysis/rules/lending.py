@@ -7,6 +7,7 @@ from fractions import Fraction
 from exchange_sim.analysis.rules.common import SCALE, Inputs, Results, plain, ppm, rule, units
 from exchange_sim.credit import loans
 from exchange_sim.defi import aave, euler, morpho, oracles
+from exchange_sim.defi.reserves import utilisation
 
 HOURS_PER_YEAR = 365 * 24
 _DEBT = ("debt", "debt_*", "liability*", "loan*")
@@ -123,7 +124,7 @@ def _health(collateral: Fraction, threshold: Fraction, debt: Fraction) -> Fracti
     return plain(aave.health_factor([pair], units(debt), SCALE))
 
 
-@rule("aave.hf")
+@rule("aave.hf", "aave.health_factor")
 def health_factor(given: Inputs) -> Results:
     """Health factor of one collateral, or of several with their own thresholds."""
     debt = given.num("debt*")
@@ -204,7 +205,7 @@ def dust_rule(given: Inputs) -> Results:
     return found
 
 
-@rule("aave.liquidation_amounts")
+@rule("aave.liquidation_amounts", "aave.liquidation", "aave.deficit")
 def liquidation_amounts(given: Inputs) -> Results:
     """Collateral for a repaid debt, protocol fee, and the deficit if nothing else is left."""
     key = given.key("*_collateral") or "asset_collateral"
@@ -263,14 +264,35 @@ def loop_max(given: Inputs) -> Results:
     }
 
 
-@rule("morpho.lif")
+@rule("aave.borrow_rate", "aave.interest_rate", "aave.utilisation")
+def borrow_rate(given: Inputs) -> Results:
+    """Yearly rates on the two-slope curve, of lenders as well when the reserve factor is known."""
+    share = given.opt("utilisation", "utilization")
+    if share is None:
+        debt, cash = given.num("debt*"), given.num("cash", "liquidity", "available*")
+        used = utilisation(units(debt), units(cash))
+    else:
+        used = ppm(share, "utilisation")
+    rate = aave.utilisation_rate(
+        used,
+        ppm(given.num("optimal*", "kink", default=Fraction(9, 10))),
+        ppm(given.num("base*", default=0)),
+        ppm(given.num("slope1", "slope_1")),
+        ppm(given.num("slope2", "slope_2")),
+    )
+    yearly, part = Fraction(rate, 10**6), Fraction(used, 10**6)
+    kept = 1 - given.num("reserve_factor", default=0)
+    return {"utilisation": part, "borrow_rate": yearly, "supply_rate": yearly * part * kept}
+
+
+@rule("morpho.lif", "morpho.liquidation_incentive")
 def incentive_factor(given: Inputs) -> Results:
     """Liquidation incentive factor."""
     factor = plain(morpho.incentive_factor(units(given.num("lltv"))))
     return {"liquidation_incentive_factor": factor, "lif": factor}
 
 
-@rule("morpho.seize")
+@rule("morpho.seize", "morpho.liquidation", "morpho.bad_debt", "morpho.health")
 def seize(given: Inputs) -> Results:
     """Health and liquidation of a position."""
     lltv, price = units(given.num("lltv")), units(given.num("price", "*_price"))
@@ -289,7 +311,7 @@ def seize(given: Inputs) -> Results:
     }
 
 
-@rule("euler.dutch_discount", "euler.capped", "euler.liquidation")
+@rule("euler.dutch_discount", "euler.capped", "euler.liquidation", "euler")
 def dutch_discount(given: Inputs) -> Results:
     """Discount and size of a liquidation."""
     offer = euler.liquidation_offer(
