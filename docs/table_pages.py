@@ -56,6 +56,8 @@ _JOINS: Final = """\
 | `liquidation_step` | the orders that it sent | `seq` and `account` in `order_accepted`, flag 4 |
 | `liquidation_started` | the mark update that caused it | `seq` in `mark_price_updated` |
 | `liquidation_ended` | `adl_executed`, `bad_debt_recorded`, `insurance_changed` | `seq` |
+| `transaction_submitted` | its receipt in `transaction_executed`, `_failed` or `_dropped` | `tx` |
+| `pool_liquidation` | what it moved | `seq` in `ledger_posted`, `pool_position_changed` |
 | any `instrument` | `instruments` | id = `instrument`; ticks and lots as fractions there |
 
 A balance is the sum of its `ledger_posted` rows and of the amounts, fees and PnL of its `traded`
@@ -63,14 +65,15 @@ rows; `verify` rebuilds all of them that way.
 
 ## Files with names
 
-Positions are ids: row 7 of `_accounts` is account 7.
+Positions are ids: row 7 of `_accounts` is account 7. `_chain` exists when there is a chain; its ids
+count by kind.
 """
 
 
 def render() -> str:
     """The whole page."""
     parts = [_INTRODUCTION, _JOINS]
-    for name in ("_instruments", "_accounts", "_assets", "_balances"):
+    for name in ("_instruments", "_accounts", "_assets", "_chain", "_balances"):
         rows = ((f"`{key}`", str(kind)) for key, kind in side_columns(name).items())
         parts += [f"### `events/{name}.parquet`\n", _table(("column", "type"), rows)]
     parts += ["## Book summary\n", _BOOK, _book(), "## Event tables\n", *_events_tables()]

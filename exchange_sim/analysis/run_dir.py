@@ -245,6 +245,14 @@ class RunData:
         return self._side("_series", "series")
 
     @cached_property
+    def chain(self) -> list[dict[str, Any]]:
+        """What is on the chain: ``kind, id, name, account, assets``; empty without one."""
+        if "events/_chain.parquet" not in self.files:
+            return []
+        rows: list[dict[str, Any]] = self._read_side("_chain").to_pylist()
+        return rows
+
+    @cached_property
     def balances(self) -> pa.Table:
         """Final balances and loans: ``ledger_account, asset, amount, loan``."""
         return self._read_side("_balances")

@@ -9,6 +9,7 @@ from exchange_sim.eventlog.tables import (
     write_accounts,
     write_assets,
     write_balances,
+    write_chain,
     write_instruments,
     write_positions,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "write_accounts",
     "write_assets",
     "write_balances",
+    "write_chain",
     "write_instruments",
     "write_manifest",
     "write_positions",

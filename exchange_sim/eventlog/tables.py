@@ -126,6 +126,13 @@ _SIDE_COLUMNS: Final[dict[str, dict[str, pa.DataType]]] = {
         "amount": pa.int64(),
         "loan": pa.int64(),
     },
+    "_chain": {
+        "kind": pa.string(),
+        "id": pa.int32(),
+        "name": pa.string(),
+        "account": pa.int32(),
+        "assets": pa.string(),
+    },
     "_series": {"series": pa.int32(), "strategy": pa.string(), "name": pa.string()},
     "_positions": {
         "account": pa.int32(),
@@ -191,6 +198,18 @@ def write_series(directory: Path, series: Mapping[tuple[str, str], int]) -> None
     ]
     if rows:
         _write_side(directory, "_series", rows)
+
+
+def write_chain(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``events/_chain.parquet``: what the ids of pools, markets, AMMs and oracles stand for.
+
+    ``kind`` is one of these words in the singular, ``account`` the ledger account (-1: none),
+    ``assets`` the symbols of its assets, separated by blanks.  Nothing is written without rows.
+    Raises as ``write_instruments``.
+    """
+    found = list(rows)
+    if found:
+        _write_side(directory, "_chain", found)
 
 
 def write_accounts(directory: Path, rows: Iterable[Mapping[str, Any]]) -> None:

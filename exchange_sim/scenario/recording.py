@@ -30,6 +30,7 @@ from exchange_sim.eventlog.tables import (
     write_accounts,
     write_assets,
     write_balances,
+    write_chain,
     write_instruments,
     write_positions,
     write_series,
@@ -129,6 +130,30 @@ def _chain_accounts(world: World) -> dict[int, str]:
     found |= {market.account: market.spec.name for market in chain.markets}
     found |= {amm.account: amm.spec.name for amm in chain.amms}
     return {account: f"{place}/{name}" for account, name in found.items()}
+
+
+def _places(world: World) -> list[dict[str, Any]]:
+    """Rows of the table of what is on the chain."""
+    chain, names = world.chain, [spec.asset.name for spec in world.config.assets]
+    if chain is None:
+        return []
+    found: list[tuple[str, str, int, tuple[int, ...]]] = [
+        ("pool", pool.spec.name, pool.account, tuple(pool.index_of)) for pool in chain.pools
+    ]
+    found += [
+        ("market", m.spec.name, m.account, (m.spec.collateral, m.spec.loan)) for m in chain.markets
+    ]
+    found += [("amm", amm.spec.name, amm.account, amm.coins) for amm in chain.amms]
+    found += [("oracle", feed.spec.name, -1, (feed.spec.asset,)) for feed in chain.feeds]
+    ids: dict[str, int] = {}
+    rows = []
+    for kind, name, account, assets in found:
+        ids[kind] = ids.get(kind, -1) + 1
+        symbols = " ".join(names[asset] for asset in assets)
+        rows.append(
+            {"kind": kind, "id": ids[kind], "name": name, "account": account, "assets": symbols}
+        )
+    return rows
 
 
 class Recording:
@@ -263,6 +288,7 @@ class Recording:
             if self.books is not None:
                 self._write_names(target, accounts)
                 write_series(target, self.series)
+                write_chain(target, _places(self.world))
             write_manifest(target, manifest)
             if summarise is not None:
                 write_summary(target, summarise(target))

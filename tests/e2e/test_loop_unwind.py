@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from exchange_sim.analysis.run_dir import open_run
 from exchange_sim.analysis.verify import verify
 from exchange_sim.cli.seam import make_world
 from exchange_sim.messages.reasons import RejectReason
@@ -85,6 +86,18 @@ def test_arbitrage_ties_the_pool_to_the_book(built: BuiltRun) -> None:
     account = built.accounts.of["arbitrage", "cex"]
     assert any(r["wallet"] == wallet for r in rows(built, "swapped"))
     assert any(account in (r["maker_account"], r["taker_account"]) for r in rows(built, "traded"))
+
+
+def test_ids_have_names(built: BuiltRun) -> None:
+    """A table tells what the numbers of pools, AMMs and oracles stand for, and their accounts."""
+    assert built.directory is not None
+    run = open_run(built.directory)
+    named = {(row["kind"], row["id"]): row for row in run.chain}
+    assert named["pool", 0]["name"] == "core"
+    assert named["amm", 0]["assets"] == "USDE USDT"
+    assert {row["name"] for row in run.chain if row["kind"] == "oracle"} == {"USDT", "ETH", "USDE"}
+    accounts = [row["owner"] for row in run.accounts]
+    assert accounts[named["pool", 0]["account"]] == "ethereum/core"
 
 
 def test_everything_is_accounted_for(built: BuiltRun) -> None:
