@@ -89,7 +89,8 @@ def fund_adds_up(step: Step) -> Iterator[Violation]:
 def payouts_are_due(step: Step) -> Iterator[Violation]:
     """Deficits of bankrupt accounts, and debts of the takeover account that it cannot pay.
 
-    Each position that changes hands may add one unit of rounding to a deficit.
+    Each position that changes hands may add one unit of rounding to a deficit, and ADL at the mark
+    before, which may be a worse price than the mark, the difference.
     """
     w, events = step.world, step.events
     for venue in w.venues:
@@ -105,8 +106,17 @@ def payouts_are_due(step: Step) -> Iterator[Violation]:
             e[4] for e in events if e[0] == 10 and e[2] == venue.takeover and e[5] == REPAY
         )
         rounded = len(of(step, 35)) + len(of(step, 37))
+        if venue.profile.adl_price.kind == PREVIOUS_MARK:
+            lost += sum(_beside_the_mark(w, e) for e in events if e[0] == 35)
         if paid > lost + repaid + rounded:
             yield broken(w, "INS-2", f"at most {lost} + {repaid}", paid)
+
+
+def _beside_the_mark(w: World, event: Event) -> int:
+    """What the price of an ADL differs from the mark, on the quantity that was closed."""
+    _, instrument, price, qty, *_ = event
+    inst = w.instruments[instrument]
+    return abs(inst.value_at(qty, price) - inst.value_at(qty, w.marks[instrument])) + ROUNDING
 
 
 @invariant(

@@ -14,22 +14,23 @@ from exchange_sim.world import World
 from exchange_sim.world.margin import requirements
 from exchange_sim.world.steps import StepChecker
 from tests.world.factory import PERP, PRICE, Street, of, under
-from tests.world.soup import Soup, soup_config
+from tests.world.soup import MODES, Soup, soup_config
 from tests.world.test_extremes import settled
+from tests.world.test_soup import ALL_MODES, MARGIN_MODES
 
 ALL = sorted(PROFILES)
 SHORT, LONG = 900, 6_000
 
 
-def stirred(name, seed, count, **rules):
+def stirred(name, seed, count, modes=MODES, coin=False, **rules):
     """Events of a crash under a profile, every rule of the world checked after every command."""
-    config = soup_config(seed)
+    config = soup_config(seed, coin)
     tables = under(PROFILES[name], **rules)
     tables.pop("liquidation_fee_ppm")
     first, *rest = config.venues
     config = attrs.evolve(config, venues=(attrs.evolve(first, **tables), *rest))
     w, events = World(config), []
-    soup, checker = Soup(w, seed, crash=True), StepChecker(w)
+    soup, checker = Soup(w, seed, crash=True, modes=modes), StepChecker(w)
     for _ in range(count):
         command = soup.next()
         checker.before(command)
@@ -50,6 +51,12 @@ def test_no_rule_is_broken_under_any_profile(name, seed):
     assert {20, 31, 32, 33} <= {event[0] for event in events}
 
 
+@pytest.mark.parametrize("name", ["bybit", "okx", "hyperliquid"])
+def test_no_rule_is_broken_with_wallets_and_coins(name):
+    """Isolated wallets, hedge mode and a coin-margined contract under the other ladders."""
+    stirred(name, 3, SHORT, modes=ALL_MODES, coin=True, ladder={"whole_below": 0})
+
+
 @pytest.mark.parametrize("name", ["okx", "hyperliquid"])
 def test_partial_steps_occur_in_the_soup(name):
     """Small brackets and shares are reached, so that the rules above saw them."""
@@ -67,7 +74,10 @@ def test_partial_steps_occur_in_the_soup(name):
 @pytest.mark.parametrize("seed", range(200, 212))
 def test_no_rule_is_broken_for_long(name, seed):
     """The same, longer and with more seeds; large positions are those above nothing."""
-    stirred(name, seed, LONG, ladder={"whole_below": 0})
+    small = {"whole_below": 0, "last_tiers": 1, "tier_step": 1}
+    stirred(name, seed, LONG, ladder=small)
+    stirred(name, seed, LONG, modes=ALL_MODES, coin=True, ladder=small)
+    stirred(name, seed, LONG, modes=MARGIN_MODES, coin=True, ladder=small)
 
 
 # extreme states
