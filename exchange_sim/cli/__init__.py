@@ -28,6 +28,7 @@ from exchange_sim.cli import (
     run,
     score,
     tearsheet,
+    watch,
 )
 from exchange_sim.cli.render import error_text, errors
 from exchange_sim.errors import ExchangeSimError, StorageError
@@ -54,16 +55,54 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-run.register(app)
-read.register(app)
-check.register(app)
-score.register(app)
-tearsheet.register(app)
-explain.register(app)
-export.register(app)
-importing.register(app)
-report.register(app)
-new.register(app)
+for module in (
+    run, new, importing, report, watch, explain, tearsheet, score, read, export, check
+):  # fmt: skip
+    module.register(app)
+
+PANELS: Final = {
+    "Make a run": {
+        "run": "Run a scenario and write everything that happened.",
+        "scenarios": "List the shipped scenarios, or show one.",
+        "new": "Write a strategy with its test, or a scenario, to start from.",
+        "import": "Check recorded market data and write a scenario for it.",
+    },
+    "Look at it": {
+        "report": "Write a run as one HTML page.",
+        "watch": "Play a run again: ladder, tape and events; pause, step.",
+        "explain": "Tell why: a liquidation, an order's fills, the cascade.",
+        "tearsheet": "Show what a strategy gained, from what, and its margin.",
+        "score": "Measure runs against the record of 10-11 October 2025.",
+        "compare": "Show runs side by side.",
+        "export": "Write a run for Tardis, LOBSTER, hftbacktest, or as tables.",
+    },
+    "Trust it": {
+        "verify": "Check a run: files, journal, replay, tables, every balance.",
+        "replay": "Apply the recorded commands again; show books and events.",
+        "diff": "Show the first command in which two runs differ.",
+        "check": "Run files of published cases.",
+    },
+}
+"""All commands in the order of ``--help``, each with its one line."""
+
+
+def _arrange() -> None:
+    """Put the commands into their panels, in order."""
+    places = {
+        name: (panel, line) for panel, lines in PANELS.items() for name, line in lines.items()
+    }
+    known: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for info in known:
+        info.rich_help_panel, info.short_help = places[_name_of(info)]
+    order = list(places)
+    app.registered_commands.sort(key=lambda info: order.index(_name_of(info)))
+
+
+def _name_of(info: Any) -> str:
+    return str(info.name or info.callback.__name__)
+
+
+_arrange()
 
 
 def _show_version(value: bool) -> None:
