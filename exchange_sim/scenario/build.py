@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 
+from exchange_sim.credit.desk import CALLED
 from exchange_sim.errors import Problem, ScenarioError, StrategyFault
 from exchange_sim.eventlog.manifest import Manifest
 from exchange_sim.scenario.chain_config import traffic_of
@@ -172,7 +173,8 @@ def _assemble(
     genesis = Genesis(scenario, world, run.exchange.apply)
     accounts = genesis.run()
     add_tapes(scenario, genesis, run, first_rows)
-    run.credit.borrowers.reactions.update(accounts.reactions)
+    called = [(loan.id, loan.account) for loan in world.loans.values() if loan.state == CALLED]
+    run.credit.borrowers.begin(accounts.reactions, called)
     if run.on_chain is not None:
         run.on_chain.loopers.unwinds.update(accounts.unwinds)
     for participant in scenario.participants:

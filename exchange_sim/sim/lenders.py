@@ -19,7 +19,7 @@ from exchange_sim.sim.seams import Event
 from exchange_sim.sim.venue import VenueServer
 from exchange_sim.units import NANOS_PER_MINUTE, NANOS_PER_S, PPM
 
-CALL: Final = int(LoanNoticeKind.CALL)
+CURED: Final = int(LoanNoticeKind.CURED)
 TRIES: Final = 5
 """Attempts of a borrower while the venue does not answer, a minute apart."""
 
@@ -94,11 +94,21 @@ class Borrowers:
 
     def _noticed(self, now: int, event: Event) -> None:
         _, loan, account, kind, *_ = event
+        if kind == CURED:
+            self._open.pop(loan, None)
+        elif loan not in self._open:
+            self._expect(now, loan, account)
+
+    def begin(self, reactions: dict[int, Reaction], called: list[tuple[int, int]]) -> None:
+        """Take the reactions of all accounts, and the (loan, account) called before the start."""
+        self.reactions.update(reactions)
+        for loan, account in called:
+            self._expect(self._kernel.now_ns, loan, account)
+
+    def _expect(self, now: int, loan: int, account: int) -> None:
+        """Schedule the answer to a call, or to a liquidation that came without one."""
         reaction = self.reactions.get(account)
         if reaction is None:
-            return
-        if kind != CALL:
-            self._open.pop(loan, None)
             return
         self._open[loan] = account
         if reaction.command:

@@ -89,7 +89,9 @@ def _work(w: World, venue: VenueState, lender: Lender, loan: Loan, budget: dict[
         owed = min(owed, -(-sale_to_target(owed, value, Fraction(loan.target_ppm, PPM)) // 1))
     held = loan.collateral // inst.lot_units
     wanted = lots_for(w, inst, vault, owed, limit) if owed else 0
-    qty = min(held, wanted, budget[instrument] // (limit * inst.unit_value))
+    # A slice below the price of one lot still sells one lot per slot.
+    most = budget[instrument] // (limit * inst.unit_value) or int(budget[instrument] > 0)
+    qty = min(held, wanted, most)
     if qty > 0:
         lots, proceeds = send_ioc(w, vault, inst, SELL, limit, qty)
         budget[instrument] = budget[instrument] - proceeds if lots == qty else 0

@@ -146,3 +146,25 @@ def test_strategies_borrow_and_are_told():
     assert [notice.reason.name for notice in bot.refused] == ["LOAN_TO_VALUE"]
     (view,) = bot.pledged_loans()
     assert (view.collateral, view.principal, view.collateral_asset) == (0.04, 0.017, "BTC")
+
+
+def test_a_liquidation_without_a_call_is_answered_too():
+    """A gap through both levels: who tops up before the first sale keeps the loan."""
+    run, log, street, borrower = make(lag_ns=5 * MINUTE)
+    run.credit.borrowers.reactions[borrower] = Reaction(61, 60_000, MINUTE, SECOND)
+    fall(run, street, 700, 2)
+    run.execute(START + 6 * MINUTE)
+
+    assert [e[3] for _, e in log.of(71)] == [1]
+    assert log.of(73) == []
+
+
+def test_calls_from_before_the_start_are_answered():
+    """The opening state may contain open calls."""
+    run, log, _, borrower = make()
+    reaction = Reaction(63, 500_000, MINUTE, SECOND)
+    run.credit.borrowers.begin({borrower: reaction}, [(1, borrower)])
+    run.execute(START + 2 * MINUTE)
+
+    assert log.of(73) == []
+    assert run.world.lenders_pending(0, run.kernel.now_ns)

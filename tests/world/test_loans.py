@@ -306,3 +306,12 @@ def test_loans_belong_to_the_digest():
     loan.due_ns += SECOND
 
     assert len({before, after, bank.w.state_digest()}) == 3
+
+
+def test_a_slice_below_one_lot_sells_one_lot_at_a_time():
+    """Nothing waits for ever because a lot is dearer than the slice."""
+    bank = Bank(loan_config({"lag_ns": 0, "slice": 100}))
+    bank.borrower(65_000)
+    bank.drop(700, bids=500)
+
+    assert [e[4] for _ in range(3) for e in of(bank.slot(), 73)] == [1, 1, 1]
