@@ -92,6 +92,7 @@ class Mirror:
         self.held = Rows()
         self.positions = Rows()
         self.beyond: dict[int, None] = {}
+        self.complete = True
         self._known: list[tuple[list[int], list[int]]] = []
         self.copied: list[int] = []
         """Mirror indexes of accounts that were copied and not seen by the watch list since."""
@@ -128,7 +129,9 @@ class Mirror:
         for asset in old_assets:
             if not net[asset] and asset not in loans:
                 self.held.drop(k, asset)
-        open_now = [i for i, p in positions.items() if p.qty and i in self.slot]
+        open_now = [i for i, p in positions.items() if p.qty]
+        if not self.complete:
+            open_now = [i for i in open_now if i in self.slot]
         position_rows = []
         for instrument in open_now:
             position = positions[instrument]

@@ -106,10 +106,12 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
     spec, prices = venue.spec, venue.asset_prices
     net = list(w.ledger.posted[account.id])
     initial = maintenance = 0
+    special = account.modes is not None
     for instrument, position in account.positions.items():
         qty = position.qty
         inst = w.instruments[instrument]
-        if position.legs is not None or inst.inverse:
+        unit_value = inst.unit_value
+        if not unit_value or (special and position.legs is not None):
             parts = _part_margins(w, inst, position)
             initial, maintenance = initial + parts[0], maintenance + parts[1]
             value = inst.value_at(qty, w.marks[instrument])
@@ -117,16 +119,15 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
             continue
         if not qty:
             continue
-        value = qty * w.marks[instrument] * inst.unit_value // PRICE_SCALE
+        value = qty * w.marks[instrument] * unit_value // PRICE_SCALE
         net[inst.quote] += value - position.entry_notional
         table = w.brackets[instrument]
         assert table is not None
         least, first = table.margins(abs(value), position.leverage or w.leverages[instrument])
         maintenance += least
         initial += first
-    margin = account.modes.margin if account.modes is not None else None
-    if margin is not None:
-        return _spot_requirements(w, account, margin)
+    if special and account.modes is not None and account.modes.margin is not None:
+        return _spot_requirements(w, account, account.modes.margin)
     for asset, loan in account.loans.items():
         net[asset] -= loan
         owed = -asset_value(w, venue.id, asset, -loan)
@@ -302,10 +303,10 @@ def loosen(
     if account.stale:
         return
     position, i = account.positions.get(inst.id), inst.id
-    if inst.inverse or (position is not None and position.legs is not None):
+    mark = w.marks[i] * inst.unit_value
+    if not mark or (account.modes is not None and account.modes.hedge):
         account.stale = True
         return
-    mark = w.marks[i] * inst.unit_value
     gain = change * mark // PRICE_SCALE - (notional if change > 0 else -notional) - fee
     bound = account.available - BOUND_ROUNDING
     if gain < 0:

@@ -82,7 +82,9 @@ def _afford_perpetual(
     w: World, engine: MatchingEngine, inst: Instrument, account: Account, order: Order
 ) -> int:
     """Loss at mark, fee and the margin of the larger position must fit into what is available."""
-    position = leg_of(account, inst, order)
+    position = account.positions.get(inst.id)
+    if account.modes is not None:
+        position = leg_of(account, inst, order)
     held = position.qty if position else 0
     sells, leaves, hold = order.side == SELL, order.leaves, 0
     adds = order.order_type == LIMIT and not inst.inverse and (held <= 0 if sells else held >= 0)

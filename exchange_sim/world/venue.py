@@ -113,6 +113,7 @@ class VenueState:
         self.has_portfolio = False
         self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
         self.mirror = _mirror(spec, own, len(config.assets))
+        self.mirror.complete = not self.coins
 
         self.watch = WatchList(self.mirror)
 
