@@ -100,6 +100,11 @@ def account_names(world: World, owners: list[str], populations: list[str]) -> Ac
     for lender in world.lenders:
         system[lender.fund] = f"{lender.spec.name}/fund"
         system[lender.vault] = f"{lender.spec.name}/vault"
+    for asset, wrapper in world.wrappers.items():
+        name = world.config.assets[asset].asset.name
+        system |= {wrapper.vault: f"{name}/vault", wrapper.mint: f"{name}/mint"}
+    for issuer in world.issuers:
+        system[issuer.mint] = f"{issuer.spec.name}/mint"
     system |= _chain_accounts(world)
     for account in world.accounts:
         owner = f"system/{account.id}" if account.owner < 0 else owners[account.owner]
