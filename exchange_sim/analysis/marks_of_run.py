@@ -10,6 +10,7 @@ something is quoted in it, else as nothing.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,7 @@ class Marks:
         self.grid: Ints = np.unique(columns["time_ns"]).astype(np.int64)
         self._times: list[Ints] = []
         self._mids: list[Ints] = []
+        self._plain: dict[int, tuple[list[int], list[int]]] = {}
         for instrument in range(len(run.instruments)):
             chosen = both & (columns["instrument"] == instrument)
             self._times.append(columns["time_ns"][chosen].astype(np.int64))
@@ -59,11 +61,16 @@ class Marks:
 
     def at(self, instrument: int, time_ns: int) -> int:
         """The mid at an instant in half ticks; 0 when there never was one."""
-        times = self._times[instrument]
-        if not len(times):
-            return 0
-        place = int(np.searchsorted(times, time_ns, "right")) - 1
-        return int(self._mids[instrument][max(0, place)])
+        times, mids = self._lists(instrument)
+        return mids[max(0, bisect_right(times, time_ns) - 1)] if times else 0
+
+    def _lists(self, instrument: int) -> tuple[list[int], list[int]]:
+        """As lists: a look-up in one takes a thirtieth of the time of NumPy's."""
+        found = self._plain.get(instrument)
+        if found is None:
+            found = self._times[instrument].tolist(), self._mids[instrument].tolist()
+            self._plain[instrument] = found
+        return found
 
     def on(self, instrument: int, times: Ints) -> Ints:
         """The mids at many instants."""

@@ -15,6 +15,7 @@ import numpy as np
 from exchange_sim.analysis.facts import Floats
 from exchange_sim.analysis.marks_of_run import Marks
 from exchange_sim.analysis.pnl import rows_of
+from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages.events import (
     OrderAccepted,
     OrderCanceled,
@@ -228,38 +229,60 @@ def _changes(
     return sorted(found, key=lambda change: change[0])
 
 
+def _segments(changes: list[Change]) -> tuple[list[tuple[int, int, int]], list[int], list[int]]:
+    """(instrument, signed price, lots) of every stretch in which an order rested unchanged.
+
+    With the first instant of each, and the first after it.
+    """
+    resting: dict[int, tuple[int, int, int, int]] = {}
+    kinds: list[tuple[int, int, int]] = []
+    begins: list[int] = []
+    ends: list[int] = []
+    for _, time_ns, order, instrument, price, lots in changes:
+        known = resting.pop(order, None)
+        if known is not None:
+            since, *kind = known
+            kinds.append((kind[0], kind[1], kind[2]))
+            begins.append(since)
+            ends.append(time_ns)
+        if lots and (price or known is not None):
+            price_now = price or (known[2] if known is not None else 0)
+            resting[order] = (time_ns, instrument, price_now, lots)
+    for since, *kind in resting.values():
+        kinds.append((kind[0], kind[1], kind[2]))
+        begins.append(since)
+        ends.append(INT64_MAX)
+    return kinds, begins, ends
+
+
 def _presence(
     run: RunData, changes: list[Change], marks: Marks
 ) -> tuple[tuple[QuoteFigures, ...], Floats, Floats]:
+    """Figures by market, and the depth of both sides over all of them; O(orders + seconds)."""
     grid = marks.grid
     traded = sorted({change[3] for change in changes})
     mids = {instrument: marks.on(instrument, grid) for instrument in traded}
     sides = {instrument: np.zeros((2, len(grid)), np.bool_) for instrument in traded}
     depth = {instrument: np.zeros((2, len(grid))) for instrument in traded}
-    open_orders: dict[int, tuple[int, int, int]] = {}
-    at = 0
-    for second, now in enumerate(grid.tolist()):
-        while at < len(changes) and changes[at][1] <= now:
-            _, _, order, instrument, price, lots = changes[at]
-            at += 1
-            known = open_orders.get(order)
-            if lots and (price or known):
-                open_orders[order] = (instrument, price or (known or (0, 0, 0))[1], lots)
-            else:
-                open_orders.pop(order, None)
-        for instrument, price, lots in open_orders.values():
-            side = 0 if price > 0 else 1
-            sides[instrument][side, second] = True
-            twice = int(mids[instrument][second])
-            if abs(2 * abs(price) - twice) * 1_000_000 <= NEAR_PPM * twice:
-                depth[instrument][side, second] += abs(price) * lots
+    kinds, begins, ends = _segments(changes)
+    # An order is there at the seconds of [begin, end).
+    firsts = np.searchsorted(grid, np.array(begins, np.int64)).tolist()
+    afters = np.searchsorted(grid, np.array(ends, np.int64)).tolist()
+    for (instrument, price, lots), first, after in zip(kinds, firsts, afters, strict=True):
+        if first >= after:
+            continue
+        side = 0 if price > 0 else 1
+        sides[instrument][side, first:after] = True
+        twice = mids[instrument][first:after]
+        near = np.abs(2 * abs(price) - twice) * 1_000_000 <= NEAR_PPM * twice
+        depth[instrument][side, first:after] += near * (abs(price) * lots)
     figures, totals = [], np.zeros((2, len(grid)))
     for instrument in traded:
         quote = run.instruments[instrument]["quote_asset"]
         unit = marks.unit_value(instrument) / 10 ** run.assets[quote]["decimals"]
-        near = depth[instrument] * unit
-        totals += near
-        figures.append(_figures(run, instrument, sides[instrument], near, mids[instrument], grid))
+        shown = depth[instrument] * unit
+        totals += shown
+        figures.append(_figures(run, instrument, sides[instrument], shown, mids[instrument], grid))
     return tuple(figures), totals[0], totals[1]
 
 

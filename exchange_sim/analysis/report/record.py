@@ -51,7 +51,12 @@ def _row(line: Line) -> tuple[str, ...]:
 
 def tear_section(source: Source) -> Section:
     """The tear sheet of every strategy that was added to the scenario."""
-    added = [item.name for item in source.scenario.participants if item.name.startswith("added-")]
+    chosen = source.run.manifest.overrides
+    added = [
+        item.name
+        for item in source.scenario.participants
+        if item.name.startswith("added-") or f"--name {item.name}" in chosen
+    ]
     tables: list[Table] = []
     for name in added:
         for title, columns, rows in sections(tear_sheet(source.run, name)):
