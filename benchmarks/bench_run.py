@@ -7,7 +7,6 @@ Building the world and closing the files, once a run (2 s), are not in them.
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.figures import Figure, at_most
+from benchmarks.figures import Figure, at_most, peak_gib
 from exchange_sim.scenario import load
 from exchange_sim.scenario.build import build_run
 from exchange_sim.units import NANOS_PER_MINUTE
@@ -53,8 +52,7 @@ def run(name: str, minutes: int, overrides: list[str], recorded: bool = True) ->
             )
         built.execute()
         (began, before), (ended, after) = marks
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        return Slice(after - before, ended - began, peak)
+        return Slice(after - before, ended - began, peak_gib())
     finally:
         shutil.rmtree(parent)
 

@@ -7,14 +7,13 @@ background flow of 2,000 takers a minute, and a fall of what everything is worth
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.figures import Figure, at_most
+from benchmarks.figures import Figure, at_most, peak_gib
 from exchange_sim.scenario import load
 from exchange_sim.scenario.build import build_run
 from exchange_sim.units import NANOS_PER_MINUTE
@@ -107,8 +106,7 @@ def slice_of_an_hour() -> tuple[float, int, float]:
             )
         built.execute()
         (began, before), (ended, after) = marks
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        return ended - began, after - before, peak
+        return ended - began, after - before, peak_gib()
 
 
 def figures() -> list[Figure]:

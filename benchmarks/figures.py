@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
+
 import attrs
 
 
@@ -27,3 +30,16 @@ def at_most(what: str, value: float, target: float, unit: str, digits: int = 0) 
     return Figure(
         what, f"{value:,.{digits}f} {unit}", f"<= {target:,.{digits}f} {unit}", value <= target
     )
+
+
+def peak_gib() -> float:
+    """Most memory that this process has had resident, in GiB.
+
+    Where there is no /proc, what ``getrusage`` says, which counts a parent's memory too.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
