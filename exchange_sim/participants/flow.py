@@ -51,10 +51,13 @@ class FlowParams(Strategy.Params):
     """Distances are fractions of the price per unit of beta; sizes are log-normal.
 
     ``thin_book_weight`` w scales takers by ``1 - w * missing share of the displayed depth``. No
-    taker asks for more than ``touch_share_max`` of the first ``touch_levels`` prices (takers look
-    at the touch before they cross: Farmer, Gillemot, Lillo, Mike & Sen 2004, "What really causes
-    large price changes?", Quant. Finance 4(4)) or ``depth_share_max`` of what its side shows, so
-    noise shrinks with the book and lets it heal.  Passive orders are halved when the volatility of
+    taker asks for more than ``touch_share_max`` of the first ``touch_levels`` prices, or pays
+    worse than the last of them (takers look at the touch before they cross: Farmer, Gillemot,
+    Lillo, Mike & Sen 2004, "What really causes large price changes?", Quant. Finance 4(4)), or
+    takes more than ``depth_share_max`` of what its side shows, so noise shrinks with the book and
+    lets it heal.  While the spread is more than ``spread_patience`` times its running mean (over
+    ``spread_memory`` looks) they wait: Biais, Hillion & Spatt (1995), "An empirical analysis of
+    the limit order book", J. Finance 50(5).  Passive orders are halved when the volatility of
     one minute is ``passive_half_vol`` times ``calm_vol_bp`` x beta.
     """
 
@@ -68,8 +71,10 @@ class FlowParams(Strategy.Params):
     mean_s: float = 120.0
     thin_book_weight: float = 0.6
     depth_share_max: float = 0.25
-    touch_share_max: float = 0.7
+    touch_share_max: float = 0.5
     touch_levels: int = 1
+    spread_patience: float = 2.0
+    spread_memory: float = 40.0
     passive_distance: float = 0.02
     passive_nearest: float = 0.0005
     passive_half_vol: float = 6.0
@@ -80,7 +85,15 @@ class FlowParams(Strategy.Params):
 class _Source:
     """The next event of one book: a taker (Hawkes) or a passive order (Poisson)."""
 
-    __slots__ = ("arrivals", "book", "mean_d1", "params", "passive_mean_ns", "side")
+    __slots__ = (
+        "arrivals",
+        "book",
+        "mean_d1",
+        "params",
+        "passive_mean_ns",
+        "side",
+        "spread_mean",
+    )
 
     def __init__(self, book: Watched, params: FlowBook) -> None:
         self.book = book
@@ -89,6 +102,16 @@ class _Source:
         self.passive_mean_ns = 0
         self.mean_d1 = 0.0
         self.side = BUY
+        self.spread_mean = 0.0
+
+    def is_wide(self, view: BookView, patience: float, memory: float) -> bool:
+        """Whether the spread is far above its running mean, which then learns of it."""
+        if not view.bid_ticks or not view.ask_ticks:
+            return True
+        spread = (view.ask_ticks - view.bid_ticks) / self.book.mid
+        mean = self.spread_mean or spread
+        self.spread_mean = mean + (spread - mean) / memory
+        return spread > patience * mean
 
 
 class BackgroundFlow(Strategy):
@@ -164,6 +187,8 @@ class BackgroundFlow(Strategy):
             source.side = BUY if rng.random() < 0.5 else SELL
         reach = 0.01 * book.beta
         size = self._size(source.mean_d1)
+        if source.is_wide(view, p.spread_patience, p.spread_memory):
+            return
         size *= 1.0 - p.thin_book_weight * (1.0 - book.shown(view, reach))
         size = min(size, p.depth_share_max * book.side_d1(view, 1 - source.side, reach))
         levels = view.ask_levels if source.side == BUY else view.bid_levels
@@ -171,12 +196,13 @@ class BackgroundFlow(Strategy):
             touch_d1 = sum(lots for _, lots in levels[: p.touch_levels]) / book.depth_lots
             size = min(size, p.touch_share_max * touch_d1)
         near, far = p.limit_from_mid * book.beta, p.limit_from_mean * book.beta
+        last = levels[min(len(levels), p.touch_levels) - 1][0] if levels else 0
         if source.side == BUY:
-            limit = min(book.mid * math.exp(near), book.mean * math.exp(far))
+            limit = min(book.mid * math.exp(near), book.mean * math.exp(far), last or math.inf)
             if view.ask_ticks and view.ask_ticks <= limit:
                 book.take(BUY, size, limit)
         else:
-            limit = max(book.mid * math.exp(-near), book.mean * math.exp(-far))
+            limit = max(book.mid * math.exp(-near), book.mean * math.exp(-far), last)
             if view.bid_ticks >= limit:
                 book.take(SELL, size, limit)
 
