@@ -67,13 +67,14 @@ class VolatilityPolicy(Policy):
 
 @attrs.frozen
 class InfrastructureParams:
-    """Scales and delays (0 to ``delay_max_s``) are drawn per maker, uniformly.
+    """Scales and delays (``delay_min_s`` to ``delay_max_s``) are drawn per maker, uniformly.
 
     ``venues`` are those whose trouble it is (none: all); pairs elsewhere are cut to a scale between
     ``elsewhere_low`` and ``elsewhere_high``, because their inventory cannot be moved either.
     """
 
     ack_limit_ms: float = 500.0
+    delay_min_s: float = 0.0
     delay_max_s: float = 240.0
     alt_low: float = 0.02
     alt_high: float = 0.10
@@ -112,7 +113,7 @@ class InfrastructurePolicy(Policy):
         if trouble == self._out:
             self._act_ns = 0
         elif not self._act_ns:
-            delay = self._stream.uniform(0.0, p.delay_max_s) * (1.0 if trouble else 0.5)
+            delay = self._stream.uniform(p.delay_min_s, p.delay_max_s) * (1.0 if trouble else 0.5)
             self._act_ns = now + int(delay * NANOS_PER_S)
         elif now >= self._act_ns:
             self._out = trouble

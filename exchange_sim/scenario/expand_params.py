@@ -8,7 +8,7 @@ a field of that name and the table does not set it.  An instrument's tags are it
 its kind (``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.  Texts
 beside ``select`` may contain ``{base}`` and ``{symbol}``: ``sibling = "second:{base}USDT"``.
 
-A value of a key that ends in ``_ns`` may be a text: a UTC time, a duration from the start of the
+A value of a key that ends in ``_ns`` (or an item of an array there) may be a text: a UTC time, a duration from the start of the
 scenario (``"20m"``), or a duration from a shock (``"news"``, ``"news+21m"``).  The same holds for
 the first item of each pair in ``news``.  A table or pair that refers to a shock that is switched
 off is left out: without the news nobody reacts to it.
@@ -118,7 +118,7 @@ def _times(scenario: Scenario, key: str, value: Any) -> Any:
                 first = instant(scenario, item[0])
                 items.append(_DROPPED if first is _DROPPED else [first, *item[1:]])
             else:
-                items.append(_times(scenario, "", item))
+                items.append(_times(scenario, key if key.endswith("_ns") else "", item))
         return [item for item in items if item is not _DROPPED]
     return instant(scenario, value) if key.endswith("_ns") else value
 
