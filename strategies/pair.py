@@ -42,7 +42,6 @@ class Pair:
         "level_lots",
         "limit_lots",
         "market",
-        "min_notional_ticks",
         "offsets_bp",
         "own_vol",
         "params",
@@ -75,7 +74,6 @@ class Pair:
         self.level_lots: list[float] = []
         self.limit_lots = 1.0
         self.base_lots = 0
-        self.min_notional_ticks = market.min_notional / (market.tick * market.lot)
         self.volume = (0, 0)
 
     def start(self, fair_ticks: float, weights: tuple[float, ...], position_lots: int) -> None:
@@ -89,11 +87,11 @@ class Pair:
 
     def min_lots(self) -> int:
         """Smallest order that the venue takes at the fair value."""
-        return max(1, math.ceil(self.min_notional_ticks / self.fair_ticks))
+        return max(1, math.ceil(self.market.min_notional / self.lot_value()))
 
     def lot_value(self) -> float:
         """Quote value of one lot at the fair value."""
-        return self.fair_ticks * self.market.tick * self.market.lot
+        return self.market.lot_value(self.fair_ticks)
 
     def anchor(self, book: BookView) -> float:
         """Where this market trades now, in ticks: the mid, or the last trade in a huge spread."""

@@ -124,6 +124,10 @@ class Market:
         """True for contracts of fixed quote value that are settled in the base asset."""
         return self.kind == InstrumentKind.INVERSE_PERPETUAL
 
+    def lot_value(self, ticks: float) -> float:
+        """Quote value of one lot at a price in ticks, whole or not."""
+        return self.lot if self.is_inverse else ticks * self.tick * self.lot
+
     def maintenance_rate(self, notional: float) -> float:
         """Maintenance margin rate at the margin of a position of this size; 0.0 for spot."""
         rate = 0.0

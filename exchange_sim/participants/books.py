@@ -87,7 +87,7 @@ class Watched:
                     self.variance += math.log(self.mid / before) ** 2 / _VARIANCE_S
             else:
                 self.start = self.mean = self.mid
-                self.depth_lots = self.depth_usd / (self.mid * self.market.tick * self.market.lot)
+                self.depth_lots = self.depth_usd / self.market.lot_value(self.mid)
             self._mean_ns = now_ns
         return book
 
@@ -138,4 +138,4 @@ class Watched:
     def large_enough(self, lots: int, ticks: float) -> bool:
         """Whether an order of so many lots at this price reaches the venue's minimum notional."""
         market = self.market
-        return lots > 0 and lots * ticks * market.tick * market.lot >= market.min_notional
+        return lots > 0 and lots * market.lot_value(ticks) >= market.min_notional

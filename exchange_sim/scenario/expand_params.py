@@ -8,10 +8,10 @@ a field of that name and the table does not set it.  An instrument's tags are it
 its kind (``SPOT``, ``PERPETUAL``), its base asset, that asset's kind, and its full name.  Texts
 beside ``select`` may contain ``{base}`` and ``{symbol}``: ``sibling = "second:{base}USDT"``.
 
-A value of a key that ends in ``_ns`` (or an item of an array there) may be a text: a UTC time, a duration from the start of the
-scenario (``"20m"``), or a duration from a shock (``"news"``, ``"news+21m"``).  The same holds for
-the first item of each pair in ``news``.  A table or pair that refers to a shock that is switched
-off is left out: without the news nobody reacts to it.
+A value of a key that ends in ``_ns``, or an item of an array there, may be a text: a UTC time, a
+duration from the start of the scenario (``"20m"``), or a duration from a shock (``"news"``,
+``"news+21m"``).  The same holds for the first item of each pair in ``news``.  A table or pair that
+refers to a shock that is switched off is left out: without the news nobody reacts to it.
 """
 
 from __future__ import annotations

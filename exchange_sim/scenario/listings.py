@@ -107,7 +107,8 @@ def _instrument(listing: Node, base: str, asset: Node, market: Node, reader: Rea
     table = item.table
     table["base"] = Node(base, listing.mark, listing.key_mark, f"{listing.name}.base")
     for key in SHARED:
-        if key in market.table and key not in table:
+        unused = key == "lot_size" and "contract_size" in table
+        if key in market.table and key not in table and not unused:
             table[key] = copy(market.table[key])
     own = {key: table.pop(key) for key in _OWN if key in table}
     depth = _number(own, "depth_share", reader, 1) * _number(table, "depth_usd", reader, 0)

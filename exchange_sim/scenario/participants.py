@@ -137,12 +137,17 @@ class Latency:
 
 @attrs.frozen(kw_only=True)
 class StockDef:
-    """Coins held at the start, in D1 of books."""
+    """Coins held at the start, in D1 of books; with ``against`` long positions."""
 
     select: tuple[str, ...] = entry(
         Items(Text(), single=True), doc="Tags of the books, all of which must match."
     )
     d1: Decimal = entry(MONEY, doc="Value in D1 of each book, on the book's venue.")
+    against: str = entry(
+        NAME_TEXT,
+        default="",
+        doc="Perpetuals only: a participant that holds the other side; none if it is switched off.",
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -2,6 +2,8 @@
 
 ``stock = [{ select = ["SPOT", "alt"], d1 = 0.5 }]`` gives a participant, on each of its venues,
 half a D1 of the base asset of every selected book.  It is added to ``capital`` and ``capital_at``.
+With ``against = "NAME"`` the books are perpetuals, and what it gets is a long position whose other
+side NAME holds; when NAME is switched off there is none.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import attrs
 from exchange_sim.errors import Problem
 from exchange_sim.scenario.expand_params import TagError, selected
 from exchange_sim.scenario.files import failed
+from exchange_sim.scenario.lending import PositionDef
 from exchange_sim.scenario.participants import ParticipantDef
 from exchange_sim.scenario.scenario import Scenario
 
@@ -29,6 +32,8 @@ def with_stock(scenario: Scenario) -> Scenario:
 
 
 def _stocked(scenario: Scenario, item: ParticipantDef, problems: list[Problem]) -> ParticipantDef:
+    positions: list[PositionDef] = []
+    present = {other.name for other in scenario.participants}
     held = {venue: dict(item.capital_at.get(venue, item.capital)) for venue in item.venues}
     for at, stock in enumerate(item.stock, start=1):
         try:
@@ -40,8 +45,24 @@ def _stocked(scenario: Scenario, item: ParticipantDef, problems: list[Problem]) 
         for book in books:
             if book.venue not in held:
                 continue
+            if stock.against:
+                if stock.against in present:
+                    lots = int(stock.d1 * book.depth_usd / book.lot_value)
+                    positions.append(
+                        PositionDef(
+                            instrument=book.name,
+                            qty=lots * book.lot,
+                            against=stock.against,
+                        )
+                    )
+                continue
             step = Decimal(1).scaleb(-scenario.assets[book.base].decimals)
             amount = (stock.d1 * book.depth_usd / book.price).quantize(step, ROUND_DOWN)
             mine = held[book.venue]
             mine[book.base] = mine.get(book.base, Decimal(0)) + amount
-    return attrs.evolve(item, capital_at={**item.capital_at, **held}, stock=())
+    return attrs.evolve(
+        item,
+        capital_at={**item.capital_at, **held},
+        positions=(*item.positions, *positions),
+        stock=(),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from exchange_sim.messages.reasons import NoteKind
-from exchange_sim.model.enums import BUY, GTD, MARKET, SELL
+from exchange_sim.model.enums import BUY, GTD, IOC, MARKET, SELL
 from exchange_sim.participants.drip import Drip
 from exchange_sim.participants.flow import BackgroundFlow, FlowBook, FlowParams
 from exchange_sim.participants.rotation import Rotation, RotationBook, RotationParams
@@ -112,6 +112,27 @@ def test_noise_never_walks_an_empty_book_to_zero() -> None:
 
     assert exchange.books[0].last == 0 or exchange.books[0].last > 3000
     assert exchange.books[0].levels(0, 1000)[-1] == (40, 10_000_000)
+
+
+def test_takers_wait_while_the_spread_is_wide_and_stay_at_the_touch() -> None:
+    """A gap of ten times the usual spread is left alone; no order reaches past the first price."""
+    exchange = MiniExchange(make_market(ALT, 0, "0.001", "0.01"))
+    books = (FlowBook(ALT, DEPTH[ALT], BETA[ALT], passive_orders=0.0),)
+    desk = exchange.add(BackgroundFlow(FlowParams(books=books)), "flow")
+    book = exchange.markets[ALT]
+    near = [desk.submit(book, BUY, 10**7, 3999), desk.submit(book, SELL, 10**7, 4001)]
+    desk.submit(book, BUY, 10**7, 3990)
+    desk.submit(book, SELL, 10**7, 4010)
+    exchange.run(120)
+    calm = [order for order in news(desk) if order.time_in_force == IOC]
+    for order in near:
+        desk.cancel(order)
+    exchange.run(30)
+    wide = [order for order in news(desk) if order.time_in_force == IOC][len(calm) :]
+
+    assert len(calm) > 20
+    assert {order.price_ticks for order in calm[5:]} <= {3999, 4001}
+    assert len(wide) <= 2
 
 
 def test_flow_is_reproducible_and_moves_with_its_own_seed_only() -> None:

@@ -96,6 +96,43 @@ def test_stock_is_added_to_the_capital(tmp_path: Path) -> None:
     assert Scenario.from_json(scenario.to_json()) == scenario
 
 
+PERPETUAL = """
+[brackets]
+b = [{ floor = 0, leverage = 10, mmr = 0.01 }]
+
+[listings.perps]
+venue = "one"
+symbol = "{base}PERP"
+kind = "PERPETUAL"
+bases = "AAA"
+quote = "USDT"
+brackets = "b"
+default_leverage = 5
+depth_share = 0.4
+index = [{ instrument = "one:{base}USDT" }]
+"""
+OTHER = """
+[[participants]]
+name = "other"
+class = "exchange_sim.participants.flow:BackgroundFlow"
+venues = ["one"]
+"""
+
+
+def test_stock_against_somebody_is_a_position(tmp_path: Path) -> None:
+    """Two D1 of 400 dollars at 3 are 266.6 coins in lots of 0.1; without the other side: none."""
+    text = TEXT.replace(
+        '["SPOT", "alt"], d1 = 0.5', '["PERPETUAL"], d1 = 2, against = "other"'
+    )
+
+    flow = loaded(tmp_path, text + PERPETUAL + OTHER).participants[0]
+    assert [(held.instrument, held.qty, held.against) for held in flow.positions] == [
+        ("one:AAAPERP", Decimal("266.6"), "other")
+    ]
+    assert flow.capital_at["one"]["AAA"] == 1
+    assert loaded(tmp_path, text + PERPETUAL).participants[0].positions == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line", "words"),
     [

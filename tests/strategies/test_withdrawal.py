@@ -163,6 +163,19 @@ def test_infrastructure_withdrawal_is_staggered_and_ends_after_the_outage() -> N
     assert all(0.25 <= value <= 0.6 for value in majors)
 
 
+def test_nobody_leaves_before_the_least_delay() -> None:
+    """It takes some minutes to see that a transfer will not arrive."""
+    params = InfrastructureParams(delay_min_s=100.0, delay_max_s=120.0)
+    policy, alt = InfrastructurePolicy(params, STREAM.stream("late")), Pair(0)
+    scales = {}
+    for second in range(0, 140, 2):
+        policy.update(at(second + 1, outage=True))
+        scales[second] = policy.bid(alt)
+
+    assert scales[98] == 1.0
+    assert scales[124] < 0.2
+
+
 def test_trouble_of_one_venue_hits_its_own_pairs_most() -> None:
     """Pairs on another venue are cut less: only the inventory is stuck."""
     params = InfrastructureParams(delay_max_s=0.0, venues=("leading",))
