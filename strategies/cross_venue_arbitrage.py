@@ -36,7 +36,8 @@ class ArbitragePair:
 class ArbitrageParams(Strategy.Params):
     """``fee`` is the total cost of a round as a fraction; rates and inventory in D1.
 
-    ``slippage`` bounds the price of orders that repair a leg; ``outages_ns`` as for makers.
+    ``slippage`` bounds the price of orders that repair a leg, and so does ``repair_gap``: never
+    that much worse than the other leg's mid.  ``outages_ns`` as for makers.
     """
 
     pairs: tuple[ArbitragePair, ...] = ()
@@ -46,6 +47,7 @@ class ArbitrageParams(Strategy.Params):
     fee: float = 0.0015
     inventory_d1: float = 0.35
     slippage: float = 0.01
+    repair_gap: float = 0.02
     recycle_s: float = 120.0
     suspended_s: float = 3600.0
     outages_ns: tuple[tuple[int, int], ...] = ()
@@ -153,7 +155,8 @@ class CrossVenueArbitrage(Strategy):
         if abs(open_qty) < 0.002 * spread.depth_qty:
             return
         larger = 0 if abs(self.inventory(spread, 0)) > abs(self.inventory(spread, 1)) else 1
-        self._take(spread.legs[larger], SELL if open_qty > 0 else BUY, abs(open_qty))
+        side = SELL if open_qty > 0 else BUY
+        self._take(spread.legs[larger], spread.legs[1 - larger], side, abs(open_qty))
 
     def _recycle(self, spread: _Spread, share: float) -> None:
         """Send spot back to where it was sold, or close a part of both perpetual positions."""
@@ -164,19 +167,25 @@ class CrossVenueArbitrage(Strategy):
         source, target = spread.legs[full], spread.legs[empty]
         qty = min(abs(first), abs(second))
         if source.market.is_perpetual or target.market.is_perpetual:
-            self._take(source, SELL, qty * min(1.0, share))
-            self._take(target, BUY, qty * min(1.0, share))
+            self._take(source, target, SELL, qty * min(1.0, share))
+            self._take(target, source, BUY, qty * min(1.0, share))
             return
         value = qty * float(target.book.mid or 0.0)
         if self.transfer(source.market.base, qty, source.market.venue, target.market.venue):
             self.transfer(source.market.quote, value, target.market.venue, source.market.venue)
 
-    def _take(self, leg: _Leg, side: int, qty: float) -> None:
-        slip = self.params.slippage
+    def _take(self, leg: _Leg, other: _Leg, side: int, qty: float) -> None:
+        """Trade at the touch, unless it is far worse than what the other leg is worth."""
         touch = leg.book.ask_ticks if side == BUY else leg.book.bid_ticks
-        if touch:
-            factor = 1.0 + slip if side == BUY else 1.0 - slip
-            self._send(leg, side, qty, max(1, int(touch * factor)))
+        fair = other.book.mid_ticks * other.market.tick / leg.market.tick
+        if not touch or not fair:
+            return
+        sign = 1.0 if side == BUY else -1.0
+        worst = fair * (1.0 + sign * self.params.repair_gap)
+        limit = touch * (1.0 + sign * self.params.slippage)
+        limit = min(limit, worst) if side == BUY else max(limit, worst)
+        if (limit - touch) * sign >= 0.0:
+            self._send(leg, side, qty, max(1, int(limit)))
 
     def _send(self, leg: _Leg, side: int, qty: float, ticks: int) -> None:
         lots = leg.market.to_lots(qty)

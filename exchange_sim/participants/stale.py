@@ -1,8 +1,9 @@
-"""Stale bids: old limit orders far below the market that nobody ever cancels.
+"""Stale orders: old limit orders far from the market that nobody ever cancels.
 
 They are what a falling price meets when everybody else has left: on 10 October 2025 sells reached
 bids that were years old.  Their density per unit of log price, in D1 per 10 %, decides where a
-vacuum ends. Density is ``exp(-(d - d0) / decay)`` in log distance d, or log-normal around a
+vacuum ends. With ``sells`` they are offers far above the market: what holders once asked for.
+Density is ``exp(-(d - d0) / decay)`` in log distance d, or log-normal around a
 favourite distance.
 """
 
@@ -29,7 +30,7 @@ class StaleShape(StrEnum):
 
 @attrs.frozen
 class StaleBook:
-    """Stale bids of one book; ``lot_usd`` is the notional of one lot at ``mid_ticks``.
+    """Stale bids (``sells``: offers) of one book; ``lot_usd`` is a lot's value at ``mid_ticks``.
 
     ``density_d1`` is resting notional in D1 per 10 % of log price at the near end (EXPONENTIAL) or
     on average over the range (LOGNORMAL); it is multiplied by a log-normal factor of
@@ -50,11 +51,12 @@ class StaleBook:
     favourite_log: float = 0.7
     favourite_log_sd: float = 0.8
     orders: int = 150
+    sells: bool = False
 
 
 @attrs.frozen
 class StaleBid:
-    """One limit bid, good till cancelled."""
+    """One limit order, good till cancelled."""
 
     instrument: str
     price_ticks: int
@@ -78,7 +80,10 @@ def draw_stale_bids(book: StaleBook, stream: Stream) -> list[StaleBid]:
     scale = total_usd / sum(weights)
     bids = []
     for distance, weight in zip(distances, weights, strict=True):
-        price = max(1, int(book.mid_ticks * math.exp(-distance)))
+        if book.sells:
+            price = math.ceil(book.mid_ticks * math.exp(distance))
+        else:
+            price = max(1, int(book.mid_ticks * math.exp(-distance)))
         lots = round(scale * weight / (book.lot_usd * price / book.mid_ticks))
         if lots:
             bids.append(StaleBid(book.instrument, price, lots))

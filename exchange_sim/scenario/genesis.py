@@ -295,12 +295,17 @@ class Genesis:
             stale = build_table(StaleBook, {**_book_facts(book), **params}, item.name)
             bids = draw_stale_bids(stale, stream)
             inst = self.world.instruments[self.names.instruments[book.name]]
-            value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
-            self.send(c.Deposit, account, inst.quote, value + value // 50 + 1)
+            if stale.sells and book.kind == "SPOT":
+                sold = sum(bid.qty_lots for bid in bids) * inst.lot_units
+                self.send(c.Deposit, account, inst.base, sold + 1)
+            else:
+                value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
+                self.send(c.Deposit, account, inst.quote, value + value // 50 + 1)
+            side = Side.SELL if stale.sells else Side.BUY
             for bid in bids:
                 client_id += 1
                 self.send(
-                    c.NewOrder, account, inst.id, client_id, Side.BUY, OrderType.LIMIT,
+                    c.NewOrder, account, inst.id, client_id, side, OrderType.LIMIT,
                     TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
                 )  # fmt: skip
 

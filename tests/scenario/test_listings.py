@@ -121,9 +121,7 @@ venues = ["one"]
 
 def test_stock_against_somebody_is_a_position(tmp_path: Path) -> None:
     """Two D1 of 400 dollars at 3 are 266.6 coins in lots of 0.1; without the other side: none."""
-    text = TEXT.replace(
-        '["SPOT", "alt"], d1 = 0.5', '["PERPETUAL"], d1 = 2, against = "other"'
-    )
+    text = TEXT.replace('["SPOT", "alt"], d1 = 0.5', '["PERPETUAL"], d1 = 2, against = "other"')
 
     flow = loaded(tmp_path, text + PERPETUAL + OTHER).participants[0]
     assert [(held.instrument, held.qty, held.against) for held in flow.positions] == [
