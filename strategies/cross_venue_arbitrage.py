@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from exchange_sim.model.enums import BUY, IOC, LIMIT, SELL
-from exchange_sim.strategy.api import BookView, Market, Strategy
+from exchange_sim.strategy.api import BookView, Market, Strategy, TransferNotice
 from exchange_sim.units import NANOS_PER_S
 
 
@@ -37,7 +37,8 @@ class ArbitrageParams(Strategy.Params):
     """``fee`` is the total cost of a round as a fraction; rates and inventory in D1.
 
     ``slippage`` bounds the price of orders that repair a leg, and so does ``repair_gap``: never
-    that much worse than the other leg's mid.  ``outages_ns`` as for makers.
+    that much worse than the other leg's mid.  ``outages_ns`` as for makers.  Nothing is traded
+    in the first ``quiet_s``, while makers build the books.
     """
 
     pairs: tuple[ArbitragePair, ...] = ()
@@ -50,6 +51,7 @@ class ArbitrageParams(Strategy.Params):
     repair_gap: float = 0.02
     recycle_s: float = 120.0
     suspended_s: float = 3600.0
+    quiet_s: float = 0.0
     outages_ns: tuple[tuple[int, int], ...] = ()
 
 
@@ -83,6 +85,7 @@ class CrossVenueArbitrage(Strategy):
     def __init__(self, params: Any = None) -> None:
         super().__init__(params)
         self._spreads: list[_Spread] = []
+        self._underway: dict[str, float] = {}
         self._last_ns = 0
 
     def on_start(self) -> None:
@@ -93,12 +96,15 @@ class CrossVenueArbitrage(Strategy):
                 self.subscribe_book(leg.market, 1)
             self._spreads.append(_Spread(params, legs))
         self._last_ns = self.now_ns
+        self._quiet_ns = self.now_ns + round(self.params.quiet_s * NANOS_PER_S)
         self.set_timer("look", self.params.interval_s, self.params.interval_s * 0.1)
         self.set_timer("recycle", self.params.recycle_s / 4.0)
 
     def on_timer(self, name: str) -> None:
         """Trade gaps, or bring inventory back."""
         now = self.now_ns
+        if now < self._quiet_ns:
+            return
         outage = any(start <= now < end for start, end in self.params.outages_ns)
         if name == "look":
             seconds = (now - self._last_ns) / NANOS_PER_S
@@ -111,6 +117,12 @@ class CrossVenueArbitrage(Strategy):
             for spread in self._spreads:
                 if spread.depth_qty:
                     self._recycle(spread, self.params.recycle_s / 4.0 / span)
+
+    def on_transfer(self, transfer: TransferNotice) -> None:
+        """Coins between the venues are neither here nor there, but they are no open leg."""
+        sign = -1.0 if transfer.finished else 1.0
+        held = self._underway.get(transfer.asset, 0.0)
+        self._underway[transfer.asset] = held + sign * transfer.amount
 
     def inventory(self, spread: _Spread, leg: int) -> float:
         """Base units that a leg holds more than at the start."""
@@ -147,16 +159,20 @@ class CrossVenueArbitrage(Strategy):
                 self._send(low, BUY, qty, low.book.ask_ticks)
                 self._send(high, SELL, qty, high.book.bid_ticks)
                 return
-        self._repair(spread)
+        self._repair(spread, p.cap_d1_per_s * seconds * spread.depth_qty)
 
-    def _repair(self, spread: _Spread) -> None:
-        """When one leg traded and the other did not: trade the difference away, in bounds."""
+    def _repair(self, spread: _Spread, most: float) -> None:
+        """When one leg traded and the other did not: trade the difference away, in bounds.
+
+        At most ``most`` base units at a time: a repair is no reason to empty a book.
+        """
         open_qty = self.inventory(spread, 0) + self.inventory(spread, 1)
+        open_qty += self._underway.get(spread.legs[0].market.base, 0.0)
         if abs(open_qty) < 0.002 * spread.depth_qty:
             return
         larger = 0 if abs(self.inventory(spread, 0)) > abs(self.inventory(spread, 1)) else 1
         side = SELL if open_qty > 0 else BUY
-        self._take(spread.legs[larger], spread.legs[1 - larger], side, abs(open_qty))
+        self._take(spread.legs[larger], spread.legs[1 - larger], side, min(most, abs(open_qty)))
 
     def _recycle(self, spread: _Spread, share: float) -> None:
         """Send spot back to where it was sold, or close a part of both perpetual positions."""

@@ -168,7 +168,7 @@ class Maker(Strategy):
     def _observe(self, pair: Pair, now: int, lead: float) -> None:
         p, book = self.params, self.book(pair.market)
         if not pair.level_lots:
-            fair = pair.anchor(book) or pair.params.initial_price / pair.market.tick
+            fair = pair.opening(book)
             if fair:
                 pair.start(fair, self._weights, self.position_lots(pair.market))
                 pair.last_ns = pair.sampled_ns = now

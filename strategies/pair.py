@@ -106,6 +106,14 @@ class Pair:
             return float(max(last, bid) if bid else min(last, ask) if ask else last)
         return self.fair_ticks
 
+    def opening(self, book: BookView) -> float:
+        """Where to begin: the market's own price, unless it shows only old orders far apart."""
+        given = self.params.initial_price / self.market.tick
+        apart = book.ask_ticks - book.bid_ticks > book.mid_ticks * 0.02 * self.params.beta
+        if given and not book.last_ticks and apart:
+            return given
+        return self.anchor(book) or given
+
     def observe(self, book: BookView, now_ns: int, lead_mid: float, follow_s: float) -> float:
         """Move the fair value with the lead and the own market; seconds since the last call."""
         seconds = (now_ns - self.last_ns) / NANOS_PER_S

@@ -12,6 +12,7 @@ from exchange_sim.strategy.api import BookView, Market, Strategy
 from exchange_sim.units import NANOS_PER_S
 
 _VARIANCE_S: Final = 60.0
+_OPENING_SPREAD: Final = 0.02
 _USUAL_GAIN: Final = 0.02
 
 
@@ -69,12 +70,15 @@ class Watched:
     def look(self, now_ns: int) -> BookView:
         """Update the prices from the newest view that the link has delivered.
 
-        A one-sided book keeps the last mid, bounded by the side that is left.
+        A one-sided book keeps the last mid, bounded by the side that is left.  A book that has
+        nothing but old orders far apart has no price to begin with.
         """
         book = self._owner.book(self.market)
         before = self.mid
         bid, ask = book.bid_ticks, book.ask_ticks
         if bid and ask:
+            if not self.start and ask - bid > _OPENING_SPREAD * self.beta * bid:
+                return book
             self.mid = (bid + ask) * 0.5
         elif self.mid:
             self.mid = max(self.mid, float(bid)) if bid else min(self.mid, float(ask or self.mid))

@@ -59,6 +59,7 @@ class FlowParams(Strategy.Params):
     ``spread_memory`` looks) they wait: Biais, Hillion & Spatt (1995), "An empirical analysis of
     the limit order book", J. Finance 50(5).  Passive orders are halved when the volatility of
     one minute is ``passive_half_vol`` times ``calm_vol_bp`` x beta.
+    Nobody trades in the first ``quiet_s``, while makers build the books.
     """
 
     books: tuple[FlowBook, ...] = ()
@@ -80,6 +81,7 @@ class FlowParams(Strategy.Params):
     passive_half_vol: float = 6.0
     calm_vol_bp: float = 2.0
     book_levels: int = 8
+    quiet_s: float = 0.0
 
 
 class _Source:
@@ -128,7 +130,7 @@ class BackgroundFlow(Strategy):
     def on_start(self) -> None:
         """Subscribe and draw the first arrival of each source."""
         p: FlowParams = self.params
-        now, rng = self.now_ns, self.rng
+        now, rng = self.now_ns + round(p.quiet_s * NANOS_PER_S), self.rng
         for params in p.books:
             book = Watched(self, params.symbol, params.depth_usd, params.beta, p.mean_s)
             self.subscribe_book(book.market, p.book_levels)
@@ -146,7 +148,7 @@ class BackgroundFlow(Strategy):
                 passive.passive_mean_ns = max(1, int(each_s * NANOS_PER_S))
                 self._add(passive, now + rng.exponential_ns(passive.passive_mean_ns))
         heapify(self._heap)
-        self._wait(now)
+        self._wait(self.now_ns)
 
     def _add(self, source: _Source, when_ns: int) -> None:
         self._heap.append((when_ns, len(self._sources)))

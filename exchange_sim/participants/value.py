@@ -43,7 +43,8 @@ class ValueBook(BookParams):
 class ValueParams(Strategy.Params):
     """Gaps and falls are log fractions per unit of beta; ``deep_width`` softens the reserve.
 
-    ``news`` lists (time, fall of the perceived value per unit of beta).
+    ``news`` lists (time, fall of the perceived value per unit of beta).  Nothing is looked at in
+    the first ``quiet_s``, while makers build the books.
     """
 
     books: tuple[ValueBook, ...] = ()
@@ -60,6 +61,7 @@ class ValueParams(Strategy.Params):
     deep_width: float = 0.012
     full_arrival_fall: float = 0.05
     value_follow_s: float = 9000.0
+    quiet_s: float = 0.0
     news: tuple[tuple[int, float], ...] = ()
 
 
@@ -99,6 +101,7 @@ class ValueTraders(Strategy):
             book.fully_margined()
             self._traders.append(_Trader(params, book, Drip(p.order_d1, self.rng), slots))
         self._last_ns = self.now_ns
+        self._quiet_ns = self.now_ns + round(p.quiet_s * NANOS_PER_S)
         self.set_timer("trade", p.interval_s)
 
     def on_timer(self, name: str) -> None:
@@ -108,6 +111,8 @@ class ValueTraders(Strategy):
         now, p = self.now_ns, self.params
         seconds = (now - self._last_ns) / NANOS_PER_S
         self._last_ns = now
+        if now < self._quiet_ns:
+            return
         shock = 0.0
         while self._news < len(p.news) and now >= p.news[self._news][0]:
             shock += p.news[self._news][1]

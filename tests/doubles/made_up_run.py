@@ -45,6 +45,7 @@ class MadeUpRun:
         self.assets: list[dict[str, Any]] = [
             {"asset": at, "symbol": name, "decimals": 0} for at, name in enumerate(ASSETS)
         ]
+        self.balances = pa.table({"ledger_account": [2, 3], "asset": [4, 0], "amount": [950, 9]})
         self._rows: dict[str, list[dict[str, int]]] = {}
         self._book: list[dict[str, float]] = []
 

@@ -17,10 +17,13 @@ from typing import Any, Final
 import attrs
 import numpy as np
 
+from exchange_sim.analysis.score.chain import pool_liquidations
 from exchange_sim.analysis.score.pegged import ratio_to_fair
 from exchange_sim.analysis.score.view import NANOS, Array, CannotMeasureError, View
+from exchange_sim.messages import chain_events as ce
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import MarginBand, NoteKind
+from exchange_sim.model.enums import FLAG_LIQUIDATION
 from exchange_sim.units import format_utc
 
 DECOUPLED: Final = 0.98
@@ -137,8 +140,19 @@ def _loop_unwinding(view: View) -> Found:
     accounts = _accounts(view, ("loop", "whale"))
     if not len(accounts):
         raise CannotMeasureError("nobody holds a loop")
-    times, usd = _sales(view, accounts, "synthetic_dollar", forced=False)
-    return _first(times, usd, "synthetic dollars sold by loopers and whales")
+    times, usd = _sales(view, accounts, "synthetic_dollar")
+    swaps = view.columns(ce.Swapped)
+    symbols = np.array([row["symbol"] for row in view.run.assets], dtype=object)
+    units = np.array([10.0 ** row["decimals"] for row in view.run.assets])
+    dollar = sorted(view.roles.bases("synthetic_dollar"))
+    mine = np.isin(swaps["wallet"], accounts) & (swaps["time_ns"] >= view.news_ns)
+    mine &= np.isin(symbols[swaps["asset_in"]], dollar)
+    swapped = (swaps["amount_in"] / units[swaps["asset_in"]])[mine]
+    times = np.concatenate((times, swaps["time_ns"][mine]))
+    if not len(times):
+        raise CannotMeasureError("nobody unwound a loop")
+    total = float(usd.sum() + swapped.sum())
+    return float(times.min()), total, "synthetic dollars sold and swapped by loopers and whales"
 
 
 def _decoupling(view: View) -> Found:
@@ -158,7 +172,8 @@ def _decoupling(view: View) -> Found:
 
 
 def _loop_loans(view: View) -> Found:
-    raise CannotMeasureError(f"the run has no lending pool ({len(view.roles.instruments)} books)")
+    times, seized, _ = pool_liquidations(view, view.news_ns, view.roles.end_ns)
+    return float(times[0]), float(seized.sum()), "collateral seized in lending pools"
 
 
 def _passive_leverage(view: View) -> Found:
@@ -263,18 +278,12 @@ def _sold_by(view: View, accounts: Array, start_ns: float, end_ns: float) -> flo
     return total
 
 
-def _sales(view: View, accounts: Array, asset_kind: str, forced: bool) -> tuple[Array, Array]:
+def _sales(view: View, accounts: Array, asset_kind: str) -> tuple[Array, Array]:
+    """Times and dollars of sales as taker, the venue's liquidations left out."""
     rows = view.columns(e.Traded)
     ids = [item.id for item in view.roles.instruments if item.base in view.roles.bases(asset_kind)]
     mine = np.isin(rows["taker_account"], accounts) & np.isin(rows["instrument"], ids)
     mine &= (rows["aggressor"] == 1) & (rows["time_ns"] >= view.news_ns)
-    if not forced:
-        mine &= (rows["taker_flags"] & 4) == 0
+    mine &= (rows["taker_flags"] & FLAG_LIQUIDATION) == 0
     scales = np.array([item.scale for item in view.roles.instruments])
     return rows["time_ns"][mine], rows["quote_amount"][mine] / scales[rows["instrument"][mine]]
-
-
-def _first(times: Array, usd: Array, what: str) -> Found:
-    if not len(times):
-        raise CannotMeasureError("it did not happen")
-    return float(times[0]), float(usd.sum()), what

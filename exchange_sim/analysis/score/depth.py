@@ -1,5 +1,8 @@
 """Resting value and spreads, from the books of every whole second.
 
+Depth at its thinnest is the lowest mean of a minute: single seconds in which a book is being
+requoted say little.
+
 Simplifications: the touch is what rests within 0.1 % of the mid, and so are the 25 best levels,
 because a book's levels are not recorded one by one.
 """
@@ -25,7 +28,7 @@ _BEFORE_TROUGH_S = 60.0
 def largest_depth_fall(view: View, target: Target, match: re.Match[str]) -> float:
     """Largest loss of two-sided depth within the distance against the median before the news."""
     del match
-    return _median_over(view, target, lambda item: _lost(view, item, target, np.min, "both"))
+    return _median_over(view, target, lambda item: _lost(view, item, target, thinnest, "both"))
 
 
 @rule(r"depth fall in the first")
@@ -55,7 +58,7 @@ def touch_depth_fall(view: View, target: Target, match: re.Match[str]) -> float:
     del match
 
     def lost(item: Instrument) -> float:
-        return _lost(view, item, target, np.min, "both", 10)
+        return _lost(view, item, target, thinnest, "both", 10)
 
     return _median_over(view, target, lost)
 
@@ -115,6 +118,13 @@ def thin_snapshots(view: View, target: Target, match: re.Match[str]) -> float:
         for item in view.books_of(target)
     ]
     return float(np.median(found))
+
+
+def thinnest(depth: Floats) -> float:
+    """Lowest mean of a minute (of everything, when there is less)."""
+    width = min(60, len(depth))
+    sums = np.concatenate(([0.0], np.cumsum(depth)))
+    return float(((sums[width:] - sums[:-width]) / width).min())
 
 
 def _lost(

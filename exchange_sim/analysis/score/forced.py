@@ -92,16 +92,9 @@ def top_share(view: View, target: Target, match: re.Match[str]) -> float:
 def reported_share(view: View, target: Target, match: re.Match[str]) -> float:
     """The venue's liquidations over those reported by all, elsewhere one print a second, in %."""
     del match
-    start, end = view.window(target)
-    everywhere = liquidations_of(view, [i for i in view.roles.instruments if not i.is_spot])
-    everywhere = some(everywhere.between(start, end))
-    mine = np.isin(everywhere.instrument, [item.id for item in view.books_of(target)])
-    others = everywhere.where(~mine)
-    # A second of a symbol is one print: the last one of that second is what people saw.
-    keys = others.instrument.astype(np.int64) * 10**12 + others.t // int(NANOS)
-    last = {int(key): float(usd) for key, usd in zip(keys, others.usd, strict=True)}
-    own = float(everywhere.usd[mine].sum())
-    return 100.0 * own / (own + sum(last.values()))
+    reported = reported_usd(view, *view.window(target))
+    own = reported.get(view.books_of(target)[0].venue, 0.0)
+    return 100.0 * own / sum(reported.values())
 
 
 @rule(r"aggregate negative equity over liquidated notional")
@@ -127,6 +120,27 @@ def backstop_result(view: View, target: Target, match: re.Match[str]) -> float:
     moved = view.columns(e.InsuranceChanged)
     mine = np.isin(moved["venue"], sorted(ids)) & (moved["time_ns"] >= view.news_ns)
     return float(100.0 * moved["change"][mine].sum() / scale / forced.usd.sum())
+
+
+def reported_usd(view: View, start_ns: float, end_ns: float) -> dict[str, float]:
+    """Dollars of liquidations by venue as people saw them.
+
+    A chain shows everything.  Exchanges print at most one order per second and symbol: the last
+    one of the second.  Raises ``CannotMeasureError`` when nothing was liquidated.
+    """
+    items = [item for item in view.roles.instruments if not item.is_spot]
+    forced = some(liquidations_of(view, items).between(start_ns, end_ns))
+    found: dict[str, float] = {}
+    for venue in dict.fromkeys(item.venue for item in items):
+        here = np.isin(forced.instrument, [item.id for item in items if item.venue == venue])
+        mine = forced.where(here)
+        if venue == view.roles.venue("onchain_perp"):
+            found[venue] = float(mine.usd.sum())
+            continue
+        keys = mine.instrument.astype(np.int64) * 10**12 + mine.t // int(NANOS)
+        last = {int(key): float(usd) for key, usd in zip(keys, mine.usd, strict=True)}
+        found[venue] = sum(last.values())
+    return found
 
 
 def liquidations(view: View, target: Target) -> Forced:

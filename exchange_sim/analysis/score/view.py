@@ -49,6 +49,10 @@ class Tables(Protocol):
     def assets(self) -> list[dict[str, Any]]:
         """Rows of the asset table."""
 
+    @property
+    def balances(self) -> pa.Table:
+        """Final balances."""
+
     def table(self, kind: type[Message] | str) -> pa.Table:
         """The table of an event kind."""
 
