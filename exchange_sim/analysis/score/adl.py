@@ -70,19 +70,23 @@ def count_correlation(view: View, target: Target, match: re.Match[str]) -> float
 
 @rule(r"ADL in a market that had no liquidation in the same block")
 def isolated_adl(view: View, target: Target, match: re.Match[str]) -> float:
-    """ADL fills in instruments without a liquidation in the same second."""
+    """ADL fills in instruments without a liquidation within a block before or at the same time."""
     del match
     start, end = view.window(target)
-    forced = liquidations(view, target).between(start - NANOS, end + NANOS)
+    item = perpetuals(view, target)[0]
+    block = round(max(1.0, view.roles.block_s.get(item.venue, 1.0)) * NANOS)
+    forced = liquidations(view, target).between(start - block, end + NANOS)
     rows = fills(view, target)
-    keys = [
-        instrument.astype(np.int64) * 10**12 + times // int(NANOS)
-        for instrument, times in (
-            (forced.instrument, forced.t),
-            (rows["instrument"], rows["time_ns"]),
-        )
-    ]
-    return float((~np.isin(keys[1], keys[0])).sum())
+    alone = 0
+    for instrument in np.unique(rows["instrument"]):
+        times = np.sort(forced.t[forced.instrument == instrument])
+        mine = rows["time_ns"][rows["instrument"] == instrument]
+        last = np.searchsorted(times, mine, side="right")
+        if not len(times):
+            alone += len(mine)
+            continue
+        alone += int(((last == 0) | (mine - times[np.maximum(last - 1, 0)] > block)).sum())
+    return float(alone)
 
 
 @rule(r"share of ADL-closed positions in profit")

@@ -106,6 +106,8 @@ class Roles:
     start_ns: int = 0
     end_ns: int = 0
     news_ns: int = 0
+    block_s: Mapping[str, float] = attrs.field(factory=dict)
+    """Seconds between slots of each venue's liquidation engine, which are its blocks."""
     script: str = "record"
     """Which list a run of the scenario is scored on: ``record`` or ``article``."""
 
@@ -222,6 +224,9 @@ def roles_of(run: RunData) -> Roles:
         named_assets=dict(told.assets),
         start_ns=run.manifest.start_ns,
         end_ns=run.manifest.end_ns,
+        block_s={
+            name: item.liquidation_interval_ns / 1e9 for name, item in scenario.venues.items()
+        },
         news_ns=(shocks or [scenario.start_ns])[0] if told.news_ns is None else told.news_ns,
         script=told.script,
     )
