@@ -31,13 +31,15 @@ from exchange_sim.world.chain.actions import ACTIONS
 from exchange_sim.world.chain.amms import Amm
 from exchange_sim.world.chain.execution import Revert
 from exchange_sim.world.chain.feeds import price_of
-from exchange_sim.world.chain.health import health_of, terms
+from exchange_sim.world.chain.health import Health, health_of, terms
 from exchange_sim.world.chain.markets import collateral_price, health_ppm
 from exchange_sim.world.chain.pools import MarketState, Pool
 from exchange_sim.world.chain.swaps import quote
 from exchange_sim.world.world import World
 
 VIEWS_KEPT: Final = 64
+AT_RISK_SHOWN: Final = 300
+"""Positions at risk of one pool that a view shows, the largest debts; it counts all of them."""
 INFINITE_PPM: Final = 10**15
 GWEI: Final = 10**9
 Listener = Callable[[ChainView], None]
@@ -158,23 +160,30 @@ class ChainFeed:
                 protocol_fee=spec.protocol_fee_ppm / PPM,
             )
         risky = []
-        for wallet in self.screens[pool.id].below(1.0):
+        named, count = self.screens[pool.id].largest_below(1.0, AT_RISK_SHOWN)
+        for wallet in named:
             position = pool.positions[wallet]
-            if health_of(w, pool, position).factor < WAD:
-                risky.append(self._position(pool, wallet, position))
+            health = health_of(w, pool, position)
+            if health.factor < WAD:
+                risky.append(self._position(pool, wallet, position, health))
+        risky.sort(key=lambda view: (view.health, view.wallet))
         own = {
-            wallet: self._position(pool, wallet, pool.positions[wallet])
+            wallet: self._position(
+                pool, wallet, pool.positions[wallet], health_of(w, pool, pool.positions[wallet])
+            )
             for wallet in self.wallets
             if wallet in pool.positions
         }
         return PoolView(
             pool.spec.name, pool.id, reserves, tuple(risky), own,
             pool.spec.flash_premium_ppm / PPM, pool.spec.min_leftover_usd, pool.spec.min_base_usd,
+            count,
         )  # fmt: skip
 
-    def _position(self, pool: Pool, wallet: int, position: PoolPosition) -> PositionView:
-        w, now = self._w, self._w.time_ns
-        health = health_of(w, pool, position)
+    def _position(
+        self, pool: Pool, wallet: int, position: PoolPosition, health: Health
+    ) -> PositionView:
+        now = self._w.time_ns
         collateral, debts, bonus = {}, {}, {}
         for k, shares in sorted(position.supply.items()):
             reserve = pool.reserves[k]

@@ -76,6 +76,11 @@ class PoolScreen:
         Each amount is taken a unit worse than it is, as exact values round against the borrower:
         no factor is above the exact one by more than floats are wrong.
         """
+        found, _ = self._weigh()
+        return found
+
+    def _weigh(self) -> tuple[Floats, Floats]:
+        """Health factors and debts (10**-8 USD) by row."""
         self.refresh()
         n, now = len(self.wallets), self._w.time_ns
         units = []
@@ -91,7 +96,14 @@ class PoolScreen:
         debt = self._debt[:n]
         owed = debt @ values[:, 1] + (debt > 0) @ (values[:, 1] + 1.0)
         found: Floats = np.divide(carried, owed, out=np.full(n, NO_DEBT), where=owed > 0)
-        return found
+        return found, owed
+
+    def largest_below(self, level: float, most: int) -> tuple[list[int], int]:
+        """The ``most`` largest debtors who may be below ``level``, and the number of all these."""
+        found, owed = self._weigh()
+        rows = np.flatnonzero(found < level * SAFETY)
+        order = np.lexsort((rows, -owed[rows]))[:most]
+        return [self.wallets[row] for row in rows[order]], len(rows)
 
     def below(self, level: float) -> list[int]:
         """Wallets whose health factor may be below ``level``, the least healthy first."""

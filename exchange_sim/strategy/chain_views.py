@@ -67,6 +67,7 @@ class PositionView:
 class PoolView:
     """A lending pool.  ``at_risk`` are positions with a health factor below 1, least first.
 
+    Of many the 300 with the largest debts are shown; ``at_risk_count`` is about how many there are.
     ``own`` are the positions of the strategy's wallets, by wallet.
     """
 
@@ -78,6 +79,7 @@ class PoolView:
     flash_premium: float
     min_leftover_usd: float
     min_base_usd: float
+    at_risk_count: int = 0
 
 
 @attrs.frozen

@@ -85,3 +85,31 @@ def test_without_bots_nobody_liquidates(tmp_path: Path) -> None:
     assert chain is not None
     (held,) = [p for p in chain.pools[0].positions.values() if p.debt]
     assert [round(owed / ONE) for owed in held.debt.values()] == [268_928]
+
+
+def test_a_careful_looper_leaves_in_time() -> None:
+    """With an own level it gives up half of the loop by flash loan before anybody liquidates it."""
+    scenario = load(
+        "loop_table",
+        [
+            "scenario.duration=3m",
+            "scenario.checks=sampled",
+            "participants.looper.params.unwind_health=1.1",
+            "participants.looper.params.slippage=0.002",
+        ],
+        ["liquidation_bots"],
+    )
+    built = build_run(scenario, None)
+    seen: dict[int, list[tuple[int, ...]]] = {112: [], 115: []}
+
+    def hear(_: int, event: tuple[int, ...]) -> None:
+        seen[event[0]].append(event)
+
+    built.run.exchange.listeners |= dict.fromkeys(seen, hear)
+    built.execute()
+    chain, wallet = built.world.chain, built.accounts.of["looper", "ethereum"]
+    assert chain is not None
+    assert seen[112] == []
+    assert {event[3] for event in seen[115]} == {wallet}
+    (owed,) = chain.pools[0].positions[wallet].debt.values()
+    assert owed / ONE == pytest.approx(268_928 / 2 ** len(seen[115]), rel=1e-3)

@@ -62,3 +62,10 @@ def test_demand_is_elastic_and_keeps_the_base_fee() -> None:
     dear = sum(traffic.demand(10**6, 10**11, stream) for _ in range(200))
     cheap = sum(traffic.demand(10**6, 10**9, stream) for _ in range(200))
     assert 8 < cheap / dear < 13
+
+
+def test_demand_surges_when_the_gas_asset_moves() -> None:
+    """Five per cent in five minutes, a tenth of a block for each: half a block more."""
+    traffic, stream = Traffic(sigma=0.0, elasticity=0.0, surge=0.1), Streams(1).stream("x")
+    calm = traffic.demand(10**6, 10**9, stream)
+    assert traffic.demand(10**6, 10**9, stream, -0.05) - calm == 500_000

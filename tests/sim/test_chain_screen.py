@@ -34,6 +34,11 @@ def test_the_screen_agrees_with_an_exact_look(seed: int) -> None:
         named = followed.below(1.0)
         assert {w for w, health in exact.items() if health.factor < WAD} <= set(named)
         assert [found[x] for x in named] == sorted(found[x] for x in named)
+        largest, count = followed.largest_below(1.0, 3)
+        assert count == len(named)
+        assert set(largest) <= set(named)
+        debts = sorted((exact[x].debt for x in named), reverse=True)
+        assert [exact[x].debt for x in largest] == pytest.approx(debts[:3], rel=1e-6, abs=10**9)
         below = lots.below(1.0, collateral_price(w, market))
         risky = {a for a, lot in market.positions.items() if health_ppm(w, market, lot) < PPM}
         assert risky <= set(below)
