@@ -16,7 +16,8 @@ The first failing test decides the reason, in this order:
     ``BAD_LOT_STEP``.
 5.  NOTIONAL, at the average price for orders without a price: ``NOTIONAL_TOO_SMALL``,
     ``NOTIONAL_TOO_LARGE``.
-6.  PERCENT_PRICE_BY_SIDE, for limit prices: ``PERCENT_PRICE_ABOVE``, ``PERCENT_PRICE_BELOW``.
+6.  PERCENT_PRICE_BY_SIDE, for limit prices: ``PERCENT_PRICE_ABOVE``, ``PERCENT_PRICE_BELOW``;
+    the average is exact, so that no bound is rounded.
 7.  ``MAX_NUM_ORDERS``, then ``MAX_NUM_ALGO_ORDERS`` for trigger types.
 8.  ICEBERG_PARTS: ``BAD_ICEBERG``.
 
@@ -26,6 +27,8 @@ MAX_POSITION belongs to the pre-trade check of the risk engine, which knows the 
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import attrs
 
@@ -51,6 +54,9 @@ from exchange_sim.model.enums import (
 )
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
+
+Price = int | Fraction
+"""A price in ticks; an average need not be whole."""
 
 _R = {reason.name: int(reason) for reason in RejectReason}
 _BAD_PRICE, _BAD_QTY = _R["BAD_PRICE"], _R["BAD_QTY"]
@@ -105,7 +111,7 @@ class Filters:
     def check(
         self,
         order: Order,
-        average: int = 0,
+        average: Price = 0,
         open_orders: int = 0,
         open_algo_orders: int = 0,
         now_ns: int = 0,
@@ -139,7 +145,7 @@ class Filters:
             return _R["BAD_ICEBERG"]
         return 0
 
-    def check_replace(self, order: Order, price: int, open_qty: int, average: int = 0) -> int:
+    def check_replace(self, order: Order, price: int, open_qty: int, average: Price = 0) -> int:
         """The ``RejectReason`` of changing an open order, 0 if it passes."""
         if open_qty < 0:
             return _BAD_QTY
@@ -154,7 +160,7 @@ class Filters:
             return _R["BAD_ICEBERG"]
         return 0
 
-    def check_values(self, side: int, price: int, qty: int, average: int) -> int:
+    def check_values(self, side: int, price: int, qty: int, average: Price) -> int:
         """Tests 3 to 6: price, quantity, notional and distance from the average price."""
         if price:
             if not self.price_min <= price <= self.price_max or price % self.price_step:

@@ -168,11 +168,7 @@ def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
         bad(node.table["base"].mark, f"{node.name}: base and quote are the same asset")
     if base is not None and quote is not None:
         _check_scales(parts, node, item, base, quote)
-    for key, beyond in (("percent_price_up", 1), ("percent_price_down", -1)):
-        bound = getattr(item, key)
-        if bound is not None and (bound - 1) * beyond <= 0:
-            side = "above" if beyond > 0 else "below"
-            bad(node.table[key].mark, f"{node.name}.{key} must be {side} 1, not {bound}")
+    _check_multipliers(parts, node, item)
     if item.kind == "SPOT":
         for key in ("brackets", "index"):
             if key in node.table:
@@ -189,6 +185,29 @@ def _check_instrument(parts: Parts, node: Node, item: InstrumentDef) -> None:
         bad(node.table["quote"].mark, message, "a perpetual's quote is its venue's numeraire")
     if item.inverse and venue is not None:
         _check_coin(parts, node, item, venue)
+
+
+def _check_multipliers(parts: Parts, node: Node, item: InstrumentDef) -> None:
+    """Percent-price bounds: those for both sides hold 1 between them, those of a side are a range.
+
+    A venue may let buyers bid only below the average, so a bound of one side may lie beyond 1.
+    """
+    for key, beyond in (("percent_price_up", 1), ("percent_price_down", -1)):
+        bound = getattr(item, key)
+        if bound is not None and (bound - 1) * beyond <= 0:
+            side = "above" if beyond > 0 else "below"
+            message = f"{node.name}.{key} must be {side} 1, not {bound}"
+            parts.reader.bad(node.table[key].mark, message)
+    for side in ("bid", "ask"):
+        up, down = f"{side}_multiplier_up", f"{side}_multiplier_down"
+        high = getattr(item, up)
+        high = item.percent_price_up if high is None else high
+        low = getattr(item, down)
+        low = item.percent_price_down if low is None else low
+        own = node.table.get(down) or node.table.get(up)
+        if own is not None and high is not None and low is not None and 0 < high <= low:
+            message = f"{node.name}: {down} {low} is not below {up} {high}"
+            parts.reader.bad(own.mark, message, "no price would pass; 0 or nothing is no bound")
 
 
 def _check_scales(

@@ -60,6 +60,11 @@ def _brackets(names: Names, quote: str, rows: tuple[BracketDef, ...]) -> Bracket
     )
 
 
+def _multiplier(of_side: Decimal | None, of_both: Decimal | None) -> int:
+    """Parts per million of the percent-price filter; 0 when there is no bound."""
+    return ppm((of_both if of_side is None else of_side) or Decimal(0))
+
+
 def _instrument(
     scenario: Scenario, names: Names, assets: tuple[AssetSpec, ...], item: InstrumentDef, id: int
 ) -> InstrumentSpec:
@@ -69,7 +74,6 @@ def _instrument(
         id, item.name, names.venues[item.venue], InstrumentKind[item.kind], base, quote,
         item.tick_size, item.lot,
     )  # fmt: skip
-    up, down = ppm(item.percent_price_up or Decimal(0)), ppm(item.percent_price_down or Decimal(0))
     least = names.amount(item.quote, item.min_notional)
     filters = Filters(
         unit_value=inst.unit_value,
@@ -77,10 +81,10 @@ def _instrument(
         qty_min=max(1, -(-least // inst.contract_units)) if inst.inverse else 1,
         market_qty_min=max(1, -(-least // inst.contract_units)) if inst.inverse else 1,
         qty_max=scale_exact(item.max_qty, item.lot) if item.max_qty else 0,
-        bid_up_ppm=up,
-        bid_down_ppm=down,
-        ask_up_ppm=up,
-        ask_down_ppm=down,
+        bid_up_ppm=_multiplier(item.bid_multiplier_up, item.percent_price_up),
+        bid_down_ppm=_multiplier(item.bid_multiplier_down, item.percent_price_down),
+        ask_up_ppm=_multiplier(item.ask_multiplier_up, item.percent_price_up),
+        ask_down_ppm=_multiplier(item.ask_multiplier_down, item.percent_price_down),
         orders_max=venue.max_orders,
     )
     margined_in = item.base if item.inverse else item.quote
@@ -104,6 +108,7 @@ def _instrument(
         protect_ppm=ppm(item.trigger_protect),
         price_range_ppm=ppm(item.price_range),
         price_range_window_ns=item.price_range_window_ns,
+        average_window_ns=item.average_price_window_ns,
     )
 
 

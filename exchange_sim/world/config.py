@@ -51,6 +51,7 @@ class InstrumentSpec:
     other venues' perpetuals) and ``default_leverage`` are for perpetuals.
     ``market_take_bound_ppm`` limits how far from the mark a market order may trade (0: no limit);
     ``liquidation_collar_ppm`` how far below mid or mark a liquidation order may;
+    ``average_window_ns`` is the window of the average price that the filters use (0: last price);
     ``liquidation_slice`` is the quote value that the engine may send per tick (0: no limit),
     ``takeover_limit`` the quote value of taken-over positions beyond which they go to ADL.
     """
@@ -69,6 +70,7 @@ class InstrumentSpec:
     protect_ppm: int = 0
     price_range_ppm: int = 0
     price_range_window_ns: int = 60 * NANOS_PER_S
+    average_window_ns: int = 0
 
 
 @attrs.frozen

@@ -48,8 +48,7 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
             modes = account.modes
             yield "modes", modes.isolated, modes.hedge, sorted(modes.chosen.items())
             yield "margin", repr(modes.margin)
-    for instrument, window in w.ranges.items():
-        yield "range", instrument, [tuple(bucket) for bucket in window.buckets]
+    yield from _windows(w)
     for wallet_id, wallet in w.wallets.items():
         yield "wallet", wallet_id, wallet.parent, wallet.instrument, wallet.position_side
         yield "assigned", wallet.assigned, wallet.qty, wallet.entry
@@ -76,6 +75,12 @@ def _parts(w: World) -> Iterator[tuple[object, ...]]:
         for lender in w.lenders:
             yield "lender", lender.funded, lender.lent, lender.lost
             yield "lender work", list(lender.queue), list(lender.calls)
+
+
+def _windows(w: World) -> Iterator[tuple[object, ...]]:
+    for name, windows in (("range", w.ranges), ("average", w.averages)):
+        for instrument, window in windows.items():
+            yield name, instrument, [tuple(bucket) for bucket in window.buckets]
 
 
 def _order(order: Order) -> tuple[int, ...]:

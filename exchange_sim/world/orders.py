@@ -38,6 +38,7 @@ from exchange_sim.model.order import Order
 from exchange_sim.world import isolated
 from exchange_sim.world.modes import flag_refusal, open_order, open_orders, route
 from exchange_sim.world.pretrade import afford, resting_lots
+from exchange_sim.world.price_range import average_price
 from exchange_sim.world.price_rules import post_only, take_bound, within_range
 from exchange_sim.world.repricing import reprice
 from exchange_sim.world.settlement import (
@@ -137,7 +138,8 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
     open_orders, armed = len(account.orders), account.trigger_orders
     if open_orders >= filters.orders_max or armed >= filters.algo_orders_max:
         open_orders, armed = _count_open(account, inst.id)
-    reason = filters.check(order, w.last_prices[inst.id], open_orders, armed, w.time_ns)
+    average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
+    reason = filters.check(order, average, open_orders, armed, w.time_ns)
     if reason:
         return reason
     if order.flags & FLAG_REDUCE_ONLY and not inst.perpetual:
@@ -320,7 +322,8 @@ def replace_order(w: World, c: Command) -> None:
         return reject(w, c, R.BAD_QTY)
     engine = w.engines[inst.id]
     if price != order.price or qty > order.leaves:
-        reason = w.specs[inst.id].filters.check_replace(order, price, qty, w.last_prices[inst.id])
+        average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
+        reason = w.specs[inst.id].filters.check_replace(order, price, qty, average)
         if not reason:
             if reprice(w, engine, inst, account, order, price, qty):
                 if engine.stops.orders:

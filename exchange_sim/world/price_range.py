@@ -1,6 +1,9 @@
-"""The spot execution rule: trades only within a range around a reference price.
+"""Windows of recent trades, and the spot execution rule that trades only near their mean.
 
-A counterfactual: the rule was published in March 2026 and did not exist in October 2025.  The
+Two rules look back at trades.  The percent-price filter compares a limit price with the
+volume-weighted average of a window (``average_price``).  The other is the execution rule.
+
+It is a counterfactual: the rule was published in March 2026 and did not exist in October 2025.  The
 reference is the arithmetic mean of the trade prices of a sliding window, kept in ten buckets of
 which the oldest counts in proportion (``risk.reference_price``).  What an order would trade beyond
 the range expires with ``PRICE_BOUND``; what would only rest there rests.  Source:
@@ -25,13 +28,18 @@ from exchange_sim.units import NANOS_PER_MS
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
     from exchange_sim.model.order import Order
+    from exchange_sim.world.config import WorldConfig
+    from exchange_sim.world.world import World
 
 PPM: Final = 1_000_000
 BUCKETS: Final = 10
 
 
 class TradeWindow:
-    """Trade prices of one market in a sliding window of ``window_ns``."""
+    """Trade prices of one market in a sliding window of ``window_ns``.
+
+    ``share_ppm`` is how far from their mean one may trade, for ``bound`` only.
+    """
 
     __slots__ = ("_cached", "buckets", "share_ppm", "width_ms")
 
@@ -41,16 +49,16 @@ class TradeWindow:
         self.buckets: deque[list[int]] = deque()
         self._cached: tuple[int, Fraction | None] = (-1, None)
 
-    def add(self, time_ns: int, price: int) -> None:
-        """Note a trade.  O(1)."""
+    def add(self, time_ns: int, price: int, weight: int = 1) -> None:
+        """Note a trade that counts ``weight`` times in the mean.  O(1)."""
         now = time_ns // NANOS_PER_MS
         opened, buckets = now - now % self.width_ms, self.buckets
         if not buckets or buckets[-1][0] != opened:
             buckets.append([opened, 0, 0])
             while buckets[0][0] <= now - self.width_ms * (BUCKETS + 1):
                 buckets.popleft()
-        buckets[-1][1] += 1
-        buckets[-1][2] += price
+        buckets[-1][1] += weight
+        buckets[-1][2] += price * weight
 
     def reference(self, time_ns: int) -> Fraction | None:
         """Mean price of the window, None without trades; worked out once per millisecond.
@@ -78,3 +86,40 @@ class TradeWindow:
         up, down = PPM + self.share_ppm, PPM - self.share_ppm
         low, high = price_range(reference, up, down)
         return max(1, high if buys else low)
+
+
+def range_windows(config: WorldConfig) -> dict[int, TradeWindow]:
+    """Windows of the execution rule by instrument, of those that have it."""
+    return {
+        spec.instrument.id: TradeWindow(spec.price_range_ppm, spec.price_range_window_ns)
+        for spec in config.instruments
+        if spec.price_range_ppm
+    }
+
+
+def average_windows(config: WorldConfig) -> dict[int, TradeWindow]:
+    """Windows behind the average price by instrument, of those that do not use the last price."""
+    return {
+        spec.instrument.id: TradeWindow(0, spec.average_window_ns)
+        for spec in config.instruments
+        if spec.average_window_ns
+    }
+
+
+def average_price(w: World, instrument: int) -> int | Fraction:
+    """What the filters compare a price with, in ticks: exact, so that no bound is rounded.
+
+    The volume-weighted average of the instrument's window.  The last price when it has none, or
+    when nothing was traded in it.
+    """
+    window = w.averages.get(instrument)
+    found = window.reference(w.time_ns) if window is not None else None
+    return w.last_prices[instrument] if found is None else found
+
+
+def note_trade(w: World, instrument: int, price: int, qty: int) -> None:
+    """Let the windows of an instrument see a trade."""
+    if (window := w.ranges.get(instrument)) is not None:
+        window.add(w.time_ns, price)
+    if (window := w.averages.get(instrument)) is not None:
+        window.add(w.time_ns, price, qty)

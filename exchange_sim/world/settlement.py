@@ -27,6 +27,7 @@ from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
 from exchange_sim.world.margin import BOUND_ROUNDING, loosen
 from exchange_sim.world.positions import change_position
+from exchange_sim.world.price_range import note_trade
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -203,8 +204,8 @@ def _traded(
     """Record the trade and end filled orders."""
     _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
     w.last_prices[inst.id] = price
-    if w.ranges and inst.id in w.ranges:
-        w.ranges[inst.id].add(w.time_ns, price)
+    if w.ranges or w.averages:
+        note_trade(w, inst.id, price, qty)
     w.out.append(
         (
             6, w.next_trade_id, inst.id, price, qty, taker.side, maker.order_id, taker.order_id,

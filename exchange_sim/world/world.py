@@ -42,7 +42,7 @@ from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.issuers import open_issuers
 from exchange_sim.world.lenders import open_lenders
-from exchange_sim.world.price_range import TradeWindow
+from exchange_sim.world.price_range import average_windows, range_windows
 from exchange_sim.world.vaults import open_wrappers
 from exchange_sim.world.venue import VenueState
 
@@ -76,11 +76,8 @@ class World:
         self.next_trade_id = 1
         self.next_transfer = 1
         self.transfers: dict[int, tuple[int, int, int]] = {}
-        self.ranges = {
-            spec.instrument.id: TradeWindow(spec.price_range_ppm, spec.price_range_window_ns)
-            for spec in config.instruments
-            if spec.price_range_ppm
-        }
+        self.ranges = range_windows(config)
+        self.averages = average_windows(config)
         self.wallets: dict[int, isolated.Wallet] = {}
         self.unsettled: dict[int, None] = {}
         self.ledger = Ledger(len(config.assets))
