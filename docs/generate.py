@@ -40,6 +40,10 @@ other keys are those of an instrument; texts may hold `{base}`. `depth_share` sc
 `collar_per_beta`, `slice_d1` and `takeover_d1` give the liquidation collar per unit of beta and the
 liquidation slice and takeover limit in D1 of the book. An `[[instruments]]` item of the same venue
 and symbol is laid on it.
+
+`count = 1000` in `[assets.C]` stands for the assets `C0001` to `C1000`; `beta` and, in `market`,
+`price` and `depth_usd` may then be `{ first = 400, last = 4 }`, in equal ratios from the first
+asset to the last.
 """
 
 

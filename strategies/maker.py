@@ -36,10 +36,11 @@ class MakerParams(Strategy.Params):
     with time constant ``follow_s`` (how much of a trade's impact stays), a sibling market by
     ``link_per_s`` for gaps well below ``link_gap`` x beta; with ``link_siblings`` every pair has
     one: the first pair of the same asset. ``signal_symbols`` are the pairs whose volatility is the
-    market-wide signal (none: all). ``outages_ns`` are the (start, end) that the venues' status
-    pages announce. ``news`` lists (time, relative fall of the fair value per unit of beta), taken
-    up by pairs without a lead.  Every ``record_s`` (0: never) a maker records per venue its passive
-    leverage (value of positions and of coins it holds over equity) and its uniMMR.
+    market-wide signal (none: all); the fall of the lead, for the policy ``factor``, counts from its
+    mean with time constant ``lead_memory_s``. ``outages_ns`` are the (start, end) that the venues'
+    status pages announce. ``news`` lists (time, relative fall of the fair value per unit of beta),
+    taken up by pairs without a lead. Every ``record_s`` (0: never) a maker records per venue its
+    passive leverage (value of positions and of coins it holds over equity) and its uniMMR.
     """
 
     pairs: tuple[PairParams, ...] = ()
@@ -60,6 +61,7 @@ class MakerParams(Strategy.Params):
     link_per_s: float = 0.10
     link_gap: float = 0.023
     lead_symbol: str = ""
+    lead_memory_s: float = 60.0
     signal_symbols: tuple[str, ...] = ()
     unwind: UnwindParams = attrs.field(factory=UnwindParams)
     recapitalise_s: float = 3600.0
@@ -83,6 +85,8 @@ class Maker(Strategy):
         self._unwound_ns = 0
         self._news = 0
         self._halted: dict[str, bool] = {}
+        self._lead_mean = 0.0
+        self._lead_ns = 0
 
     def offsets(self, pair: Pair) -> tuple[float, float]:
         """Shift of the centre and half spread of a pair, both in bp of its fair value."""
@@ -128,7 +132,11 @@ class Maker(Strategy):
             self._observe(pair, now, lead)
         self._hear_news(now)
         conditions = self.watch.look(now, self._signals, self.pairs)
+        if self._lead is not None:
+            conditions.lead_fall = self._lead_fall(now, lead)
         self.policies.update(conditions)
+        if self.policies.pulls():
+            self._pull()
         for pair in due:
             if pair.level_lots and not self._halted.get(pair.market.venue):
                 self._quote(pair, now)
@@ -155,6 +163,23 @@ class Maker(Strategy):
             kind = NoteKind.QUOTES_WITHDRAWN if halted else NoteKind.QUOTES_RESTORED
             self.note(kind, WithdrawalCause.LIQUIDATION, 0 if halted else PPM, venue=event.venue)
         self._halted[event.venue] = halted
+
+    def _lead_fall(self, now: int, lead: float) -> float:
+        """How far the lead is below its mean of the last ``lead_memory_s``, as a fraction."""
+        if not lead:
+            return self.watch.conditions.lead_fall
+        seconds = (now - self._lead_ns) / NANOS_PER_S
+        self._lead_ns = now
+        gain = -math.expm1(-seconds / self.params.lead_memory_s) if self._lead_mean else 1.0
+        fall = 1.0 - lead / self._lead_mean if self._lead_mean else 0.0
+        self._lead_mean += (lead - self._lead_mean) * gain
+        return fall
+
+    def _pull(self) -> None:
+        """Cancel the bids of all pairs now, whether it is their turn or not."""
+        for pair in self.pairs:
+            self.messages += pair.bids.cancel_all()
+            self.policies.withdrawn(pair)
 
     def _hear_news(self, now: int) -> None:
         news = self.params.news

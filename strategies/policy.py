@@ -25,10 +25,20 @@ class Conditions:
 
     ``market_vol`` is realised over calm volatility, ``drawdown`` a fraction of capital, ``ack_ns``
     the recent order-acknowledgement delay, ``hedge_lost_ns`` when auto-deleveraging last hit the
-    account (0: never).
+    account (0: never), ``lead_fall`` how far the lead market is below its recent mean (a fraction,
+    negative above it; 0 without a lead).
     """
 
-    __slots__ = ("ack_ns", "drawdown", "hedge_lost_ns", "market_vol", "now_ns", "outage", "uni_mmr")
+    __slots__ = (
+        "ack_ns",
+        "drawdown",
+        "hedge_lost_ns",
+        "lead_fall",
+        "market_vol",
+        "now_ns",
+        "outage",
+        "uni_mmr",
+    )
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -38,6 +48,7 @@ class Conditions:
         self.outage = False
         self.ack_ns = 0
         self.hedge_lost_ns = 0
+        self.lead_fall = 0.0
 
 
 class Quoted(Protocol):
@@ -82,9 +93,14 @@ class StagedReturn:
 
 
 class Policy:
-    """Base: the maker calls ``update`` once per wake-up, then ``bid`` and ``ask`` for each pair."""
+    """Base: the maker calls ``update`` once per wake-up, then ``bid`` and ``ask`` for each pair.
+
+    One that ``pulls`` cancels the bids of all pairs in the wake-up in which its bid scale becomes
+    0, also of those that are not due; the others act on a pair when its turn comes.
+    """
 
     cause = WithdrawalCause.NONE
+    pulls = False
 
     def update(self, conditions: Conditions) -> None:
         """Take in the maker-wide conditions."""
@@ -138,6 +154,8 @@ class PolicySet:
                 self._alike.append(policy)
             else:
                 self._pairwise.append(policy)
+        self._pulling = tuple(policy for policy in self._alike if policy.pulls)
+        self._pulled = False
         self._common = (1.0, WithdrawalCause.NONE, 1.0)
         self._floor = floor
         self._stage = 0
@@ -157,6 +175,17 @@ class PolicySet:
                 bid, cause = alike.bid_scale.value, alike.cause
             ask = min(ask, alike.ask_scale.value)
         self._common = (bid, cause, ask)
+
+    def pulls(self) -> bool:
+        """Whether bids have to go everywhere, in this wake-up and not already in an earlier one."""
+        before = self._pulled
+        self._pulled = any(policy.bid_scale.value == 0.0 for policy in self._pulling)
+        return self._pulled and not before
+
+    def withdrawn(self, pair: Quoted) -> None:
+        """The bids of a pair are gone before its turn; for what ``change`` tells."""
+        bid, cause, _ = self._common
+        self._latest[pair.index] = (bid, cause)
 
     def scales(self, pair: Quoted) -> tuple[float, float]:
         """Bid and ask scale of a pair."""

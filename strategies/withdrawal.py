@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from exchange_sim.rng import Stream
+from strategies.factor_limit import FactorParams, FactorPolicy
 from strategies.group_limits import GroupParams, GroupPolicy
 from strategies.market_limits import (
     InfrastructureParams,
@@ -36,6 +37,8 @@ __all__ = [
     "Conditions",
     "DrawdownParams",
     "DrawdownPolicy",
+    "FactorParams",
+    "FactorPolicy",
     "GroupParams",
     "GroupPolicy",
     "HedgeLossPolicy",
@@ -66,6 +69,7 @@ POLICIES: Final = (
     "drawdown",
     "toxicity",
     "group",
+    "factor",
 )
 """Names of the policies, as ``only`` takes them."""
 
@@ -86,6 +90,7 @@ class WithdrawalParams:
     drawdown: DrawdownParams | None = attrs.field(factory=DrawdownParams)
     toxicity: ToxicityParams | None = None
     group: GroupParams | None = None
+    factor: FactorParams | None = None
     only: tuple[str, ...] = attrs.field(default=())
     inventory_release: float = 0.8
     hedge_loss_pause_s: float = 300.0
@@ -118,4 +123,6 @@ def make_policies(params: WithdrawalParams, stream: Stream) -> list[Policy]:
         found["toxicity"] = ToxicityPolicy(params.toxicity or ToxicityParams())
     if params.group is not None or "group" in only:
         found["group"] = GroupPolicy(params.group or GroupParams())
+    if params.factor is not None or "factor" in only:
+        found["factor"] = FactorPolicy(params.factor or FactorParams(), stream)
     return [policy for name, policy in found.items() if not only or name in only]

@@ -290,6 +290,7 @@ class WithdrawalCause(IntEnum):
     HEDGE_LOSS = 7
     LIQUIDATION = 8
     GROUP = 9
+    FACTOR = 10
 
 
 class ActionKind(IntEnum):

@@ -25,6 +25,7 @@ from exchange_sim.scenario.participants import LatencyDef, ParticipantDef
 from exchange_sim.scenario.parts import Parts, read_parts
 from exchange_sim.scenario.recorded_def import RecordedDef
 from exchange_sim.scenario.scenario import Scenario
+from exchange_sim.scenario.series import expand_series, is_count, told_once
 from exchange_sim.scenario.stock import with_stock
 from exchange_sim.scenario.tree import Mark, Node
 
@@ -68,9 +69,13 @@ def _load(
 ) -> Scenario:
     root, sources = read_chain(find(name_or_path))
     reader = Reader()
+    made: dict[str, str] = {}
     if isinstance(root.value, dict):
+        counts = [text for text in overrides if is_count(text.partition("=")[0])]
+        apply_overrides(root, counts, reader)
+        made = expand_series(root, reader)
         expand_listings(root, reader)
-        apply_overrides(root, overrides, reader)
+        apply_overrides(root, [text for text in overrides if text not in counts], reader)
         apply_without(root, without, reader)
         if seed is not None:
             apply_seed(root, seed, reader)
@@ -84,7 +89,7 @@ def _load(
     check_chain(parts)
     if reader.problems:
         check_classes(parts)
-        raise failed(*sorted(dict.fromkeys(reader.problems), key=_order(sources[0].path)))
+        raise failed(*sorted(told_once(reader.problems, made), key=_order(sources[0].path)))
     _finish(parts)
     return with_stock(parts.build(Scenario, sources=sources, marks=_marks(root)))
 

@@ -89,6 +89,11 @@ class AssetDef:
     max_loan: Decimal | None = entry(
         MONEY, default=None, doc="Largest loan that an account may ask for."
     )
+    count: int = entry(
+        Whole(1, 100_000),
+        default=1,
+        doc="Stands for so many assets: NAME0001 and so on (see `exchange_sim.scenario.series`).",
+    )
 
 
 @attrs.frozen(kw_only=True)

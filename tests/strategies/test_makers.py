@@ -17,6 +17,7 @@ from exchange_sim.strategy.testing import Bench
 from exchange_sim.strategy.testing import make_market as market_of
 from exchange_sim.units import NANOS_PER_S
 from strategies.avellaneda_stoikov import AvellanedaStoikov, GlftMaker
+from strategies.factor_limit import FactorParams
 from strategies.ladder import LadderMaker
 from strategies.maker import Maker
 from strategies.market_limits import InfrastructureParams
@@ -169,6 +170,24 @@ def test_fair_value_follows_the_lead_by_beta() -> None:
 
     assert lead < -0.004
     assert market.mid(ALT) / before - 1 == pytest.approx(2 * lead, rel=0.2)
+
+
+def test_a_falling_lead_takes_the_bids_of_pairs_whose_turn_is_later() -> None:
+    """A pair that is looked at once in an hour loses its bids in the same wake-up, not its asks."""
+    alt = PairParams(ALT, 5e6, initial_price=4.0, half_spread_bp=6.0, every=3_600)
+    factor = FactorParams(limit_median=0.004, limit_log_sd=0.0)
+    which = maker(pairs=(alt,), lead_symbol=BTC, withdrawal=WithdrawalParams(factor=factor))
+    market, btc = exchange(), maker()
+    market.add(btc, "btc")
+    desk = market.add(which, "alt")
+    market.run(3)
+    which._wake_ups = 3_599
+    market.run(3)
+    assert (len(live(desk, BUY)), len(live(desk, SELL))) == (6, 6)
+    btc.pairs[0].fair_ticks *= 0.99
+    market.run(4)
+    assert (len(live(desk, BUY)), len(live(desk, SELL))) == (0, 6)
+    assert desk.notes[0][1:] == (NoteKind.QUOTES_WITHDRAWN, WithdrawalCause.FACTOR, 0)
 
 
 @pytest.mark.parametrize(("gap", "share"), [(0.001, 0.1), (0.2, 0.0)])

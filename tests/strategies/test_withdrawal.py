@@ -11,6 +11,8 @@ from strategies.withdrawal import (
     Conditions,
     DrawdownParams,
     DrawdownPolicy,
+    FactorParams,
+    FactorPolicy,
     HedgeLossPolicy,
     InfrastructureParams,
     InfrastructurePolicy,
@@ -288,3 +290,39 @@ def test_staged_return_never_overshoots() -> None:
     assert values == sorted(values)
     assert values[5] == pytest.approx(0.4)
     assert values[-1] == pytest.approx(0.8)
+
+
+def test_a_falling_lead_takes_all_bids_at_once_and_lets_them_back_late() -> None:
+    """Out at the own limit, back once less than half of it is left, asks only shrink."""
+    params = FactorParams(limit_median=0.01, limit_log_sd=0.0, return_half_life_s=60.0)
+    policy, pair = FactorPolicy(params, STREAM.stream("mm")), Pair()
+    assert policy.limit == pytest.approx(0.01)
+
+    assert scale(policy, pair, at(1, lead_fall=0.0099)) == (1.0, 1.0)
+    assert scale(policy, pair, at(2, lead_fall=0.0101)) == (0.0, 0.5)
+    assert scale(policy, pair, at(3, lead_fall=0.006)) == (0.0, 0.5)
+    assert scale(policy, pair, at(63, lead_fall=0.0049)) == (0.5, 0.75)
+    assert scale(policy, pair, at(64, lead_fall=-0.02))[0] > 0.5
+
+
+def test_limits_of_the_factor_differ_by_maker() -> None:
+    """Each draws its own, around the median."""
+    params = FactorParams(limit_median=0.01, limit_log_sd=0.25)
+    limits = [FactorPolicy(params, STREAM.stream(f"mm-{k}")).limit for k in range(200)]
+
+    assert len(set(limits)) == 200
+    assert sorted(limits)[100] == pytest.approx(0.01, rel=0.1)
+    assert make_policies(WithdrawalParams(only=("factor",)), STREAM.stream("mm"))[0].pulls
+
+
+def test_bids_are_pulled_once_per_withdrawal() -> None:
+    """The wake-up in which the last bid has to go is told; the notes know of all pairs."""
+    policies = make_policies(WithdrawalParams(only=("factor",)), STREAM.stream("mm"))
+    together, told = PolicySet(policies), []
+    for second, fall in enumerate([0.0, 0.5, 0.5, 0.0, 0.5]):
+        together.update(at(second * 100 + 1, lead_fall=fall))
+        told.append(together.pulls())
+    assert told == [False, True, False, False, True]
+
+    together.withdrawn(Pair(7))
+    assert together.change() == (NoteKind.QUOTES_WITHDRAWN, WithdrawalCause.FACTOR, 0)
