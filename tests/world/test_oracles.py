@@ -9,7 +9,15 @@ from exchange_sim.defi.feeds import USD, Feed, OracleKind, OracleSpec
 from exchange_sim.messages.reasons import ActionKind as A
 from exchange_sim.world import AssetSpec
 from exchange_sim.world.chain.feeds import price_of
-from tests.world.defi_factory import CURVE, ONE, ORACLES, DefiDesk, defi_config
+from tests.world.defi_factory import (
+    CURVE,
+    ONE,
+    ORACLES,
+    RESERVES,
+    DefiDesk,
+    defi_config,
+    free_pool,
+)
 from tests.world.factory import BTC, SECOND, SPOT, SPOT_2, USDE, USDE_SPOT, USDT, of
 
 DAY = 86_400 * SECOND
@@ -77,6 +85,23 @@ def test_an_amm_feed_follows_its_pool() -> None:
     desk.block()
     marginal = desk.chain.amms[CURVE].price(desk.w.ledger, USDE, USDT)
     assert price_of(desk.w, 5) == marginal < 0.9 * USD
+
+
+def test_an_amm_feed_has_a_price_for_the_opening_state() -> None:
+    """Liquidity first, then a loan against it, both before the first block."""
+    pool = OracleSpec("pool", OracleKind.AMM, USDE, sources=(CURVE,), quote=0)
+    reserves = (RESERVES[0], RESERVES[1], attrs.evolve(RESERVES[2], oracle=5))
+    desk = DefiDesk(oracles=(*ORACLES, pool), pools=(free_pool(reserves),))
+    maker = desk.wallet(usdt=10**12, usde=10**12)
+    opening: list[tuple[int, ...]] = [
+        (A.SUPPLY, 0, USDT, 10**11),
+        (A.ADD_LIQUIDITY, CURVE, 10**11, 10**11),
+        (A.SUPPLY, 0, USDE, 10**10),
+        (A.BORROW, 0, USDT, 7 * 10**9),
+    ]
+    for action in opening:
+        events = desk.do(105, maker, *map(int, action), *[0] * (7 - len(action)))
+        assert events[-1][0] == 105
 
 
 def test_a_cap_has_no_floor_and_a_ratio_grows_only_so_fast() -> None:

@@ -131,6 +131,7 @@ def apply_action(w: World, c: Command) -> None:
         return refuse(w, c, R.UNKNOWN_ACTION)
     if chain.block or w.time_ns != w.config.start_ns:
         return refuse(w, c, R.NOT_AT_START)
+    feeds.restart_pools(w)
     x = Execution(w, chain, c[2])
     _, reason = _run(x, (action,))
     if reason:

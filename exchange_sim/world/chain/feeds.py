@@ -87,6 +87,14 @@ def start(w: World) -> None:
             feed.price = observed(w, feed)
 
 
+def restart_pools(w: World) -> None:
+    """While the opening state is built, what an AMM says follows its liquidity."""
+    assert w.chain is not None
+    for feed in w.chain.feeds:
+        if feed.spec.kind == OracleKind.AMM:
+            feed.price = observed(w, feed)
+
+
 def sample(w: World) -> None:
     """Before a block: every observing feed looks at its market and perhaps publishes.
 
