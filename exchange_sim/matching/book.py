@@ -22,7 +22,7 @@ from bisect import bisect_left, insort
 
 from exchange_sim.matching.columns import TOUCHED_MAX
 from exchange_sim.matching.level import Level
-from exchange_sim.matching.outcomes import CANCEL, REDUCE, TRADE, Outcome
+from exchange_sim.matching.outcomes import CANCEL, REDUCE, TRADE, TRANSFER, Outcome
 from exchange_sim.matching.reading import NO_LIMIT, ReadableBook
 from exchange_sim.messages.reasons import CancelReason
 from exchange_sim.model.enums import BUY, StpMode
@@ -32,6 +32,7 @@ _STP = int(CancelReason.STP)
 _EXPIRE_TAKER = int(StpMode.EXPIRE_TAKER)
 _EXPIRE_MAKER = int(StpMode.EXPIRE_MAKER)
 _DECREMENT = int(StpMode.DECREMENT)
+_TRANSFER = int(StpMode.TRANSFER)
 _SLACK = 64
 """Dead cells that a level may carry before compaction is considered."""
 
@@ -152,7 +153,7 @@ class OrderBook(ReadableBook):
                     head += 1
                     level.dead -= 1
                     continue
-                if stp and maker.account == account:
+                if stp and self.is_own(maker, account):
                     level.total = total
                     leaves = self._prevent(taker, maker, leaves, stp, out)
                     total = level.total
@@ -207,9 +208,12 @@ class OrderBook(ReadableBook):
         qty, left = leaves, 0
         if stp == _EXPIRE_MAKER:
             left = leaves
-        elif stp == _DECREMENT:
+        elif stp >= _DECREMENT:
             qty, left = min(leaves, open_qty), max(0, leaves - open_qty)
             expires_maker, expires_taker = open_qty <= leaves, leaves <= open_qty
+            both = stp == _TRANSFER == maker.stp_mode
+            if both and maker.account != taker.account:
+                out.append((TRANSFER, maker, taker, maker.price, qty, open_qty - qty, left))
             if not expires_maker:
                 self.reduce(maker, open_qty - qty)
                 out.append((REDUCE, maker, qty, _STP))
@@ -257,11 +261,11 @@ class OrderBook(ReadableBook):
             if not stp:
                 found += level.total
             elif stp == _EXPIRE_MAKER:
-                found += sum(maker.leaves for maker in level if maker.account != account)
+                found += sum(maker.leaves for maker in level if not self.is_own(maker, account))
             else:
                 ahead = 0
                 for maker in level:
-                    if maker.account == account:
+                    if self.is_own(maker, account):
                         return min(found + ahead, need)
                     ahead += maker.shown
                 found += level.total

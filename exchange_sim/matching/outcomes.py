@@ -7,6 +7,8 @@
 ``RESTED``      ``(RESTED, order)``: the order stands in the book at ``order.price``
 ``TRIGGER``     ``(TRIGGER, order)``: an armed order fired and enters as ``order.order_type``
 ``REJECT``      ``(REJECT, order, RejectReason)``: refused, nothing changed
+``TRANSFER``    ``(TRANSFER, maker, taker, price, qty, maker_leaves_after, taker_leaves_after)``:
+                prevented between two accounts of a trade group, whose assets change hands
 ==============  ==================================================================================
 
 The orders are the live objects: quantities that must be read "as of that trade" are in the tuple.
@@ -24,3 +26,4 @@ REDUCE: Final = 2
 RESTED: Final = 3
 TRIGGER: Final = 4
 REJECT: Final = 5
+TRANSFER: Final = 6

@@ -21,6 +21,8 @@ class ReadableBook:
 
     ``best_bid`` and ``best_ask`` are ticks, 0 while that side is empty; ``last_price`` is the last
     traded price, 0 before any trade.  Orders are not indexed by id: their owner holds them.
+    ``groups`` gives the trade group of every account for self-trade prevention; None: each account
+    is by itself.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class ReadableBook:
         "_touched",
         "best_ask",
         "best_bid",
+        "groups",
         "last_price",
     )
 
@@ -41,6 +44,7 @@ class ReadableBook:
         self.best_bid = 0
         self.best_ask = 0
         self.last_price = 0
+        self.groups: list[int] | None = None
         self._bids: dict[int, Level] = {}
         self._asks: dict[int, Level] = {}
         self._closed: list[Level] = []
@@ -49,6 +53,13 @@ class ReadableBook:
         self._columns = Columns(self._bids, self._asks)
         self._touched = self._columns.touched
         self._hides = False
+
+    def is_own(self, order: Order, account: int) -> bool:
+        """Whether an order is of ``account`` or of another account of its trade group."""
+        groups = self.groups
+        return order.account == account or (
+            groups is not None and groups[order.account] == groups[account]
+        )
 
     def _levels(self, side: int, limit: int = 0) -> Iterator[Level]:
         """The levels of a side, best first, up to ``limit`` inclusive (0: all)."""

@@ -71,6 +71,8 @@ REJECT_CODES: Final[dict[RejectReason, VenueCode]] = {
     R.BORROW_LIMIT: VenueCode(-3006, -3006),
     R.NOT_COLLATERAL: VenueCode(-3012, -3012),
     R.POOL_EMPTY: VenueCode(-3045, -3045),
+    R.STP_MODE_NOT_OFFERED: VenueCode(_FILTER, -1106, "mode not permitted for this symbol"),
+    R.ACCOUNT_ORDER_RATE: VenueCode(-1015, -1015, "limit of the account"),
     R.MARGIN_MODE_HAS_ORDERS: VenueCode(-4047, -4047),
     R.MARGIN_MODE_HAS_POSITION: VenueCode(-4048, -4048),
     R.MARGIN_MODE_NOT_OFFERED: VenueCode(-4168, -4168),

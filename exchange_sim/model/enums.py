@@ -52,13 +52,18 @@ class OrderStatus(IntEnum):
 
 
 class StpMode(IntEnum):
-    """Self-trade prevention: what happens when an owner would meet its own resting order."""
+    """Self-trade prevention: what happens when an owner would meet its own resting order.
+
+    TRANSFER is DECREMENT, and moves what would have traded between two accounts of one trade group
+    when both orders ask for it; venues have it from 2026 on.
+    """
 
     NONE = 0
     EXPIRE_TAKER = 1
     EXPIRE_MAKER = 2
     EXPIRE_BOTH = 3
     DECREMENT = 4
+    TRANSFER = 5
 
 
 class WorkingType(IntEnum):

@@ -156,6 +156,9 @@ def _check_venue(parts: Parts, node: Node, name: str, venue: VenueDef) -> None:
     check_amounts(parts, node.table.get("margin_pool"), venue.margin_pool)
     for key in ("transfer_fee", "transfer_max", "transfer_hourly"):
         check_amounts(parts, node.table.get(key), getattr(venue, key))
+    if venue.stp_transfer and not venue.trade_groups:
+        message = f"{node.name}: stp_transfer moves assets between accounts of a trade group"
+        parts.reader.bad(node.table["stp_transfer"].key_mark, message, "add trade_groups = true")
     check_rules(parts, node, venue)
 
 

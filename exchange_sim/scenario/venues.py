@@ -18,6 +18,7 @@ from exchange_sim.scenario.kinds import (
     POSITIVE,
     RATE,
     RATIO,
+    Flag,
     Items,
     Of,
     Table,
@@ -167,6 +168,26 @@ class VenueDef:
     )
     max_orders: int = entry(
         Whole(1, 10_000_000), default=10_000, doc="Open orders of one account in one instrument."
+    )
+    account_orders: int = entry(
+        Whole(0, 10_000_000),
+        default=0,
+        doc="New and changed orders of one account in an interval, whatever its sessions; 0: any.",
+    )
+    account_orders_interval_ns: int = entry(
+        Duration(low=NANOS_PER_MS),
+        key="account_orders_interval",
+        default=10 * NANOS_PER_S,
+        unit="ns",
+        doc="That interval, counted from midnight UTC.",
+    )
+    trade_groups: bool = entry(
+        Flag(),
+        default=False,
+        doc="Self-trade prevention takes the accounts of one owner for one.",
+    )
+    stp_transfer: bool = entry(
+        Flag(), default=False, doc="Spot: the prevention mode TRANSFER (2026) is offered."
     )
     orders_per_s: int = entry(
         Whole(0, 1_000_000), default=0, doc="Commands of one session in a second; 0: any number."

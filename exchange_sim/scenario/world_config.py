@@ -175,5 +175,9 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
             if definition.max_loan is not None
         },
         sale_order=tuple(names.assets[asset] for asset in item.sale_order),
+        trade_groups=item.trade_groups,
+        stp_transfer=item.stp_transfer,
+        account_orders=item.account_orders,
+        account_orders_ns=item.account_orders_interval_ns,
         collateral_prices=_collateral_prices(names, item, profile),
     )

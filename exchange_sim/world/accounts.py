@@ -20,6 +20,7 @@ from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, PositionSide
 from exchange_sim.units import PPM
 from exchange_sim.world import isolated
 from exchange_sim.world.adl import post_pnl
+from exchange_sim.world.auto_loans import repay_loan
 from exchange_sim.world.costs import in_numeraire
 from exchange_sim.world.margin import (
     affordable,
@@ -29,7 +30,7 @@ from exchange_sim.world.margin import (
     position_value,
 )
 from exchange_sim.world.positions import change_position
-from exchange_sim.world.settlement import repay_loan, trim_reduce_only
+from exchange_sim.world.settlement import trim_reduce_only
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World

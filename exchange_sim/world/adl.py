@@ -17,9 +17,9 @@ from exchange_sim.risk import adl as rules
 from exchange_sim.risk.profile import GAIN_LEVERAGE, LEVERAGED_PNL
 from exchange_sim.units import PPM
 from exchange_sim.world import orders
+from exchange_sim.world.auto_loans import cover_shortfall
 from exchange_sim.world.margin import holdings
 from exchange_sim.world.positions import change_position
-from exchange_sim.world.settlement import cover_shortfall
 from exchange_sim.world.venue import refresh_mirror
 
 if TYPE_CHECKING:

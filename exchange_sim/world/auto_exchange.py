@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.model.account import CROSS, Account
 from exchange_sim.units import PPM
+from exchange_sim.world.auto_loans import cover_shortfall, repay_auto
 from exchange_sim.world.margin import asset_value
-from exchange_sim.world.settlement import cover_shortfall, repay_auto
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState

@@ -86,7 +86,9 @@ class VenueSpec:
     times the maximum leverage is the notional behind the impact prices of the premium index.
     ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first,
     ``collateral_prices`` the assets whose price has a rule of its own, ``max_loans`` what one
-    account may borrow at most.
+    account may borrow at most.  With ``trade_groups`` the accounts of one owner count as one in
+    self-trade prevention, ``stp_transfer`` allows its mode TRANSFER.  One account may enter or
+    change ``account_orders`` orders in each ``account_orders_ns`` of the clock (0: any number).
     """
 
     id: int
@@ -117,6 +119,10 @@ class VenueSpec:
     profile: Profile = BINANCE
     sale_order: tuple[int, ...] = ()
     max_loans: dict[int, int] = attrs.field(factory=dict)
+    trade_groups: bool = False
+    stp_transfer: bool = False
+    account_orders: int = 0
+    account_orders_ns: int = 10 * NANOS_PER_S
     collateral_prices: dict[int, CollateralPriceRule] = attrs.field(factory=dict)
 
 

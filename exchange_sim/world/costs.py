@@ -126,7 +126,7 @@ def walk(engine: MatchingEngine, inst: Instrument, order: Order, limit: int) -> 
         beyond = maker.price > limit if order.side == BUY else maker.price < limit
         if not left or (limit and beyond):
             break
-        if maker.account != order.account:
+        if not book.is_own(maker, order.account):
             lots = min(left, maker.leaves)
             total += lots * maker.price
             left -= lots

@@ -81,6 +81,8 @@ def _windows(w: World) -> Iterator[tuple[object, ...]]:
     for name, windows in (("range", w.ranges), ("average", w.averages)):
         for instrument, window in windows.items():
             yield name, instrument, [tuple(bucket) for bucket in window.buckets]
+    for venue, rate in w.order_rates.items():
+        yield "rate", venue, rate.interval, sorted(rate.counts.items())
 
 
 def _order(order: Order) -> tuple[int, ...]:

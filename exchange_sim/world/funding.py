@@ -13,7 +13,7 @@ from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.risk import funding as rules
 from exchange_sim.risk.profile import INDEX
 from exchange_sim.units import NANOS_PER_HOUR
-from exchange_sim.world.settlement import cover_shortfall
+from exchange_sim.world.auto_loans import cover_shortfall
 from exchange_sim.world.venue import known_venue
 
 if TYPE_CHECKING:

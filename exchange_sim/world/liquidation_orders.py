@@ -16,9 +16,9 @@ from exchange_sim.model.enums import BUY, FOK, IOC, SELL, InstrumentStatus
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.risk.profile import BY_SHARE, BY_TIERS
 from exchange_sim.units import PPM
+from exchange_sim.world.auto_loans import repay_loan
 from exchange_sim.world.forced import collar, lots_for, send_ioc
 from exchange_sim.world.margin import asset_value, requirements
-from exchange_sim.world.settlement import repay_loan
 
 if TYPE_CHECKING:
     from exchange_sim.world.ladder import Step

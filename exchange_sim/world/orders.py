@@ -12,23 +12,15 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.limits import STOPS_PER_COMMAND_MAX
 from exchange_sim.matching.outcomes import Outcome
-from exchange_sim.messages.reasons import CancelReason, MarginBand, RejectReason
+from exchange_sim.messages.reasons import CancelReason, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.model.enums import (
-    FLAG_FORCED,
-    FLAG_MARK_TRIGGER,
-    FLAG_PRICE_PROTECT,
     FLAG_REDUCE_ONLY,
-    FLAG_SLIDE,
-    FOK,
     GTD,
     GTX,
-    IOC,
     MARKET,
     SELL,
     STOP_MARKET,
-    InstrumentKind,
-    InstrumentStatus,
     OrderType,
     StpMode,
     TimeInForce,
@@ -36,8 +28,19 @@ from exchange_sim.model.enums import (
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.world import isolated
-from exchange_sim.world.modes import flag_refusal, open_order, open_orders, route
-from exchange_sim.world.pretrade import afford, resting_lots
+from exchange_sim.world.gates import (
+    CANCEL_ONLY,
+    HALT,
+    TRADING,
+    USER_FLAGS,
+    entry_refusal,
+    gate,
+    state_refusal,
+    status_refusal,
+)
+from exchange_sim.world.modes import open_order, open_orders, route
+from exchange_sim.world.order_rates import over_rate
+from exchange_sim.world.pretrade import afford
 from exchange_sim.world.price_range import average_price
 from exchange_sim.world.price_rules import post_only, take_bound, within_range
 from exchange_sim.world.repricing import reprice
@@ -54,15 +57,12 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 Command = tuple[int, ...]
-USER_FLAGS = FLAG_REDUCE_ONLY | FLAG_SLIDE | FLAG_MARK_TRIGGER | FLAG_PRICE_PROTECT | FLAG_FORCED
+REPLACE = 3
 R = RejectReason
 ORDER_TYPES, TIMES_IN_FORCE = range(len(OrderType)), range(len(TimeInForce))
 STP_MODES = range(len(StpMode))
-REDUCE_ONLY_BAND = int(MarginBand.REDUCE_ONLY)
 USER, MASS = int(CancelReason.USER), int(CancelReason.MASS)
 NO_FUNDS = int(CancelReason.INSUFFICIENT_FUNDS)
-TRADING, HALT = int(InstrumentStatus.TRADING), int(InstrumentStatus.HALT)
-CANCEL_ONLY = int(InstrumentStatus.CANCEL_ONLY)
 WHY_ENDED = {
     int(R.REDUCE_ONLY_REJECTED): int(CancelReason.REDUCE_ONLY),
     int(R.POST_ONLY_WOULD_CROSS): int(CancelReason.POST_ONLY),
@@ -83,7 +83,9 @@ def new_order(w: World, c: Command) -> None:
     known = kind in ORDER_TYPES and tif in TIMES_IN_FORCE and stp in STP_MODES
     if client_id <= 0 or side not in (0, 1) or not known:
         return reject(w, c, R.MALFORMED)
-    if flags & ~USER_FLAGS and (reason := flag_refusal(account, inst, flags, USER_FLAGS)):
+    if (flags & ~USER_FLAGS or w.order_rates) and (
+        reason := entry_refusal(w, account, inst, flags)
+    ):
         return reject(w, c, reason)
     if account.modes is not None:
         account, flags, reason = route(w, account, inst, side, flags, client_id)
@@ -124,76 +126,6 @@ def reject(w: World, c: Command, reason: int) -> None:
     """Refuse a command about an order; nothing else changes."""
     instrument, client_id = (c[3], c[4]) if c[0] == 1 else (-1, c[3])
     w.out.append((2, c[2], instrument, client_id, int(reason), c[0]))
-
-
-def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
-    """Refusals that need no money: venue, status, filters, account state, duplicates."""
-    if account.venue != inst.venue:
-        return R.WRONG_VENUE
-    if w.status[inst.id] != TRADING:
-        reason = status_refusal(w.status[inst.id], order)
-        if reason:
-            return reason
-    filters = w.specs[inst.id].filters
-    open_orders, armed = len(account.orders), account.trigger_orders
-    if open_orders >= filters.orders_max or armed >= filters.algo_orders_max:
-        open_orders, armed = _count_open(account, inst.id)
-    average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
-    reason = filters.check(order, average, open_orders, armed, w.time_ns)
-    if reason:
-        return reason
-    if order.flags & FLAG_REDUCE_ONLY and not inst.perpetual:
-        return R.INVALID_COMBINATION
-    if account.band or account.liquidating:
-        reason = state_refusal(account, inst, order)
-        if reason:
-            return reason
-    if order.client_order_id in account.orders:
-        return R.DUPLICATE_CLIENT_ORDER_ID
-    return 0
-
-
-def _count_open(account: Account, instrument: int) -> tuple[int, int]:
-    """Open and armed orders of an account in one instrument, once its total may exceed a limit."""
-    mine = [order for order in account.orders.values() if order.instrument == instrument]
-    return len(mine), sum(1 for order in mine if order.order_type >= STOP_MARKET)
-
-
-def state_refusal(account: Account, inst: Instrument, order: Order) -> int:
-    """Why an account under a margin call or in liquidation may not enter this order; else 0."""
-    if account.liquidating:
-        return R.ACCOUNT_IN_LIQUIDATION
-    if account.band >= REDUCE_ONLY_BAND and not reduces(account, inst, order):
-        return R.ACCOUNT_REDUCE_ONLY
-    return 0
-
-
-def status_refusal(status: int, order: Order) -> int:
-    """Why an instrument that is not trading refuses an order; 0 in an auction that takes it."""
-    if status == HALT:
-        return R.INSTRUMENT_HALTED
-    if status == CANCEL_ONLY:
-        return R.CANCEL_ONLY
-    if order.order_type == MARKET or order.time_in_force in (IOC, FOK):
-        return R.AUCTION_LIMIT_ONLY
-    return 0
-
-
-def reduces(account: Account, inst: Instrument, order: Order) -> bool:
-    """Whether an order can only shrink risk: it closes part of a position or sells a held asset.
-
-    What already rests on the closing side counts first, so that orders cannot add up to a flip.
-    """
-    if order.flags & FLAG_REDUCE_ONLY:
-        return True
-    if inst.kind == InstrumentKind.SPOT:
-        return order.side == SELL
-    position = account.positions.get(inst.id)
-    if position is not None and position.legs is not None:
-        return False
-    held = position.qty if position else 0
-    room = (held if order.side == SELL else -held) - resting_lots(account, inst, order.side)
-    return 0 < order.qty <= room
 
 
 def execute(
@@ -263,6 +195,9 @@ def owned_order(w: World, c: Command) -> Order | None:
     order = open_order(w, w.accounts[account_id], client_id)
     if order is None:
         reject(w, c, R.UNKNOWN_ORDER)
+    elif w.order_rates and c[0] == REPLACE and over_rate(w, w.accounts[order.account]):
+        reject(w, c, R.ACCOUNT_ORDER_RATE)
+        return None
     return order
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from exchange_sim.matching.outcomes import CANCEL, REDUCE, RESTED, TRADE, Outcome
+from exchange_sim.matching.outcomes import CANCEL, REDUCE, RESTED, TRADE, TRANSFER, Outcome
 from exchange_sim.messages.reasons import CancelReason, PostingKind
 from exchange_sim.model.account import CASH, Account
 from exchange_sim.model.enums import (
@@ -25,6 +25,7 @@ from exchange_sim.model.enums import (
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.model.order import Order
 from exchange_sim.units import PPM
+from exchange_sim.world.auto_loans import cover_shortfall, repay_auto
 from exchange_sim.world.margin import BOUND_ROUNDING, loosen
 from exchange_sim.world.positions import change_position
 from exchange_sim.world.price_range import note_trade
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from exchange_sim.world.world import World
 
 REDUCE_ONLY = int(CancelReason.REDUCE_ONLY)
-REPAY = int(PostingKind.REPAY)
-BORROW = int(PostingKind.BORROW)
+STP_TRANSFER = int(PostingKind.STP_TRANSFER)
 
 
 def hold_for(w: World, inst: Instrument, account: Account, order: Order, leaves: int) -> int:
@@ -95,6 +95,8 @@ def settle(w: World, inst: Instrument, outcomes: list[Outcome]) -> None:
                 settle_perpetual(w, inst, outcome)
             else:
                 settle_spot(w, inst, outcome)
+        elif kind == TRANSFER:
+            _transfer(w, inst, outcome)
         elif kind != RESTED:
             assert kind in {CANCEL, REDUCE}, f"matching refused what passed all checks: {outcome}"
             _, order, qty, reason = outcome
@@ -123,7 +125,7 @@ def _leaves_after(outcomes: list[Outcome], reduced: Outcome) -> int:
             break
         if later[0] == TRADE:
             left += later[4] if order in (later[1], later[2]) else 0
-        elif later[0] != RESTED and later[1] is order:
+        elif later[0] in (CANCEL, REDUCE) and later[1] is order:
             left += later[2]
     return left
 
@@ -183,6 +185,32 @@ def settle_spot(w: World, inst: Instrument, outcome: Outcome) -> None:
         _gave(w, accounts[buyer], quote, quote_amount + buyer_fee)
     if accounts[seller].auto_loans:
         repay_auto(w, accounts[seller], quote)
+
+
+def _transfer(w: World, inst: Instrument, outcome: Outcome) -> None:
+    """What two accounts of a trade group were kept from trading changes hands between them.
+
+    At the maker's price and without fees; both holds cover it, as they would the trade.  It is no
+    trade: no price is printed.
+    """
+    _, maker, taker, price, qty, maker_leaves, taker_leaves = outcome
+    quote_amount, base_amount = price * qty * inst.unit_value, qty * inst.lot_units
+    for order, leaves in ((maker, maker_leaves), (taker, taker_leaves)):
+        change_hold(w, inst, w.accounts[order.account], order, leaves)
+    buyer, seller = (maker, taker) if taker.side == SELL else (taker, maker)
+    for asset, source, target, amount in (
+        (inst.base, seller.account, buyer.account, base_amount),
+        (inst.quote, buyer.account, seller.account, quote_amount),
+    ):
+        w.ledger.post(asset, source, target, amount)
+        w.out.append((10, asset, source, target, amount, STP_TRANSFER))
+    giver, payer = w.accounts[seller.account], w.accounts[buyer.account]
+    if giver.mode != CASH:
+        _gave(w, giver, inst.base, base_amount)
+    if payer.mode != CASH:
+        _gave(w, payer, inst.quote, quote_amount)
+    if giver.auto_loans:
+        repay_auto(w, giver, inst.quote)
 
 
 def _gave(w: World, account: Account, asset: int, amount: int) -> None:
@@ -332,46 +360,3 @@ def _shrink(w: World, account: Account, order: Order, leaves: int) -> None:
     w.out.append(
         (3, order.order_id, account.id, inst.id, order.client_order_id, excess, leaves, REDUCE_ONLY)
     )
-
-
-def cover_shortfall(w: World, account: Account, asset: int) -> None:
-    """Lend an account what its wallet lacks after a loss, so that no wallet is ever negative."""
-    venue = w.venues[account.venue]
-    missing = w.ledger.reserved[account.id][asset] - w.ledger.posted[account.id][asset]
-    w.ledger.posted[account.id][asset] += missing
-    w.ledger.posted[venue.pool][asset] -= missing
-    account.stale = True
-    account.loans[asset] = account.loans.get(asset, 0) + missing
-    account.auto_loans[asset] = account.auto_loans.get(asset, 0) + missing
-    venue.lent[asset] += missing
-    if asset == venue.numeraire:
-        venue.debtors[account.id] = None
-    w.out.append((10, asset, venue.pool, account.id, missing, BORROW))
-    w.out.append((11, account.id, asset, account.loans[asset], missing, BORROW))
-
-
-def repay_auto(w: World, account: Account, asset: int) -> None:
-    """Return a loan that the venue made by itself as soon as the wallet can."""
-    owed = account.auto_loans.get(asset, 0)
-    amount = min(owed, w.ledger.free(account.id, asset))
-    if amount > 0:
-        repay_loan(w, account, asset, amount)
-
-
-def repay_loan(w: World, account: Account, asset: int, amount: int) -> None:
-    """Pay back ``amount`` of a loan from the wallet; the automatic part is paid first."""
-    venue = w.venues[account.venue]
-    w.ledger.post(asset, account.id, venue.pool, amount)
-    account.loans[asset] -= amount
-    venue.lent[asset] -= amount
-    automatic = account.auto_loans.get(asset, 0)
-    if automatic > amount:
-        account.auto_loans[asset] = automatic - amount
-    elif automatic:
-        del account.auto_loans[asset]
-    w.out.append((10, asset, account.id, venue.pool, amount, REPAY))
-    w.out.append((11, account.id, asset, account.loans[asset], -amount, REPAY))
-    if account.loans[asset] == 0:
-        del account.loans[asset]
-    w.dirty[account.id] = True
-    account.stale = True

@@ -35,9 +35,9 @@ from exchange_sim.risk.profile import (
 )
 from exchange_sim.units import PPM
 from exchange_sim.world import adl, triggers
+from exchange_sim.world.auto_loans import repay_loan
 from exchange_sim.world.margin import net_worth, position_worth
 from exchange_sim.world.positions import change_position
-from exchange_sim.world.settlement import repay_loan
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState

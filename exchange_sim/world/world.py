@@ -42,6 +42,7 @@ from exchange_sim.world.chain.state import ChainState
 from exchange_sim.world.config import InstrumentSpec, WorldConfig
 from exchange_sim.world.issuers import open_issuers
 from exchange_sim.world.lenders import open_lenders
+from exchange_sim.world.order_rates import order_rates
 from exchange_sim.world.price_range import average_windows, range_windows
 from exchange_sim.world.vaults import open_wrappers
 from exchange_sim.world.venue import VenueState
@@ -59,7 +60,8 @@ class World:
 
     ``seq`` counts applied commands and ``time_ns`` is the time of the last one.  ``marks`` and
     ``indexes`` are micro-ticks by instrument, ``holders`` the accounts with a position
-    in it.  ``wallets`` are the isolated wallets by account, ``unsettled`` those that the present
+    in it; ``trade_groups`` is the owner by account.
+    ``wallets`` are the isolated wallets by account, ``unsettled`` those that the present
     command touched.  Collateral prices are kept by venue; ``price_scales[asset]`` divides amount
     times price.
     ``leverages`` and ``full_notional`` are what ``world.margin`` works out from the brackets.
@@ -78,8 +80,10 @@ class World:
         self.transfers: dict[int, tuple[int, int, int]] = {}
         self.ranges = range_windows(config)
         self.averages = average_windows(config)
+        self.order_rates = order_rates(config)
         self.wallets: dict[int, isolated.Wallet] = {}
         self.unsettled: dict[int, None] = {}
+        self.trade_groups: list[int] = []
         self.ledger = Ledger(len(config.assets))
         self.accounts: list[Account] = []
         self.loans: dict[int, Loan] = {}
@@ -111,6 +115,8 @@ class World:
         self.dirty: dict[int, bool] = {}
         for engine, spec in zip(self.engines, config.instruments, strict=True):
             engine.protect_ppm = spec.protect_ppm
+            if config.venues[spec.instrument.venue].trade_groups:
+                engine.book.groups = self.trade_groups
         marks.start(self)
         if self.chain is not None:
             feeds.start(self)
@@ -144,6 +150,7 @@ class World:
         tier = tiers[fee_tier] if tiers else None
         maker, taker = (tier.maker_ppm, tier.taker_ppm) if tier else (0, 0)
         self.accounts.append(Account(account, venue, owner, mode, fee_tier, maker, taker))
+        self.trade_groups.append(owner if owner >= 0 else -1 - account)
         return account
 
     def apply(self, command: Command) -> list[Event]:

@@ -92,7 +92,7 @@ def test_fillable_agrees_with_what_trades() -> None:
             order.account = dice.randrange(2)
             made.submit(order, [])
         taker = limit(99, BUY, dice.randint(99, 103), dice.randint(1, 25), tif=FOK)
-        taker.stp_mode = dice.randrange(5)
+        taker.stp_mode = dice.randrange(6)
         enough = made.book.fillable(taker, taker.price, taker.stp_mode) == taker.qty
         out: list[Outcome] = []
         made.submit(taker, out)

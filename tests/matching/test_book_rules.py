@@ -14,8 +14,19 @@ from exchange_sim.errors import InvariantViolation
 from exchange_sim.matching.book import OrderBook
 from exchange_sim.matching.engine import MatchingEngine
 from exchange_sim.matching.level import Level
-from exchange_sim.matching.outcomes import RESTED, TRADE, Outcome
-from exchange_sim.model.enums import BUY, FLAG_SLIDE, FOK, GTC, GTX, IOC, LIMIT, MARKET, SELL
+from exchange_sim.matching.outcomes import RESTED, TRADE, TRANSFER, Outcome
+from exchange_sim.model.enums import (
+    BUY,
+    FLAG_SLIDE,
+    FOK,
+    GTC,
+    GTX,
+    IOC,
+    LIMIT,
+    MARKET,
+    SELL,
+    StpMode,
+)
 from exchange_sim.model.order import Order
 from tests.oracles.auditor import Auditor
 
@@ -31,7 +42,7 @@ new_orders = st.fixed_dictionaries(
         "qty": st.integers(1, 12),
         "display": st.sampled_from((0, 0, 0, 1, 3)),
         "slide": st.booleans(),
-        "stp": st.sampled_from((0, 0, 1, 2, 3, 4)),
+        "stp": st.sampled_from((0, 0, 1, 2, 3, 4, 5)),
         "account": st.integers(0, 3),
         "bound": st.sampled_from((0, 0, 0, 97, 100, 103)),
     }
@@ -63,9 +74,10 @@ def made(number: int, op: dict[str, Any]) -> Order:
     )
 
 
-def play(ops: list[Operation], engine: MatchingEngine) -> Auditor:
+def play(ops: list[Operation], engine: MatchingEngine, groups: list[int] | None = None) -> Auditor:
     """Run operations under the auditor; cancels and changes name the n-th open order."""
-    auditor = Auditor(engine)
+    auditor = Auditor(engine, groups=groups)
+    engine.book.groups = groups
     for number, op in enumerate(ops, start=1):
         if isinstance(op, dict):
             auditor.submit(made(number, op), op["bound"])
@@ -117,6 +129,12 @@ def in_words(outcome: Outcome, *, mirror: bool = False) -> tuple[Any, ...]:
 def test_rules_1_to_5_hold(ops: list[Operation]) -> None:
     """No sequence of orders, cancels and changes breaks BOOK-1 to BOOK-5."""
     play(ops, MatchingEngine())
+    auditor = play(ops, MatchingEngine(), [0, 0, 1, 1])
+    for outcome in auditor.log:
+        if outcome[0] == TRANSFER:
+            pair = sorted(order.account for order in outcome[1:3])
+            assert pair in ([0, 1], [2, 3])
+            assert {order.stp_mode for order in outcome[1:3]} == {StpMode.TRANSFER}
 
 
 @settings(max_examples=40, deadline=None)
@@ -302,7 +320,7 @@ def random_operations(dice: random.Random) -> list[Operation]:
                     "qty": dice.randint(1, 12),
                     "display": dice.choice((0, 0, 0, 1, 3)),
                     "slide": dice.random() < 0.5,
-                    "stp": dice.choice((0, 0, 1, 2, 3, 4)),
+                    "stp": dice.choice((0, 0, 1, 2, 3, 4, 5)),
                     "account": dice.randrange(4),
                     "bound": dice.choice((0, 0, 0, 97, 100, 103)),
                 }

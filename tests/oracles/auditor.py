@@ -45,6 +45,7 @@ class Auditor:
     standing: dict[int, Standing] = field(default_factory=dict)
     accounts: dict[int, Account] = field(default_factory=dict)
     places: int = 0
+    groups: list[int] | None = None
     log: list[Outcome] = field(default_factory=list)
 
     def submit(self, order: Order, bound: int = 0) -> None:
@@ -127,9 +128,12 @@ class Auditor:
             standing
             for standing in self.standing.values()
             if standing.order.side != taker.side
-            and not (taker.stp_mode and standing.order.account == taker.account)
+            and not (taker.stp_mode and self._group(standing.order) == self._group(taker))
         ]
         return min(far, key=lambda one: (sign * one.price, one.place), default=None)
+
+    def _group(self, order: Order) -> int:
+        return order.account if self.groups is None else self.groups[order.account]
 
     def _rested(self, order: Order) -> None:
         if order.time_in_force in {IOC, FOK}:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from exchange_sim.matching.filters import Filters
 from exchange_sim.model.account import CASH, CROSS, ISOLATED, PORTFOLIO
-from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT
+from exchange_sim.model.enums import FLAG_LONG, FLAG_SHORT, StpMode
 from exchange_sim.world import FeeTier, World, WorldConfig
 from tests.world.factory import (
     COIN_PERP,
@@ -47,6 +47,9 @@ def soup_config(seed: int = 0, coin: bool = False) -> WorldConfig:
             "basis_samples": 3,
             "auto_exchange_floor": 300 if seed % 2 else 0,
             "auto_exchange_haircut_ppm": 25_000,
+            "trade_groups": coin,
+            "stp_transfer": coin,
+            "account_orders": 40 if coin else 0,
         },
         perp={
             "filters": Filters(notional_min=500),
@@ -62,6 +65,7 @@ def soup_config(seed: int = 0, coin: bool = False) -> WorldConfig:
             "liquidation_slice": rng.choice((0, 20_000)),
             "market_take_bound_ppm": bound,
             "price_range_ppm": 30_000 if coin else 0,
+            "average_window_ns": 30 * SECOND if coin else 0,
         },
     )
 
@@ -98,7 +102,7 @@ class Soup:
         rng, first = self.rng, len(self.w.accounts)
         for k in range(14):
             mode, venue = self.modes[k % len(self.modes)], 1 if k % 7 == 6 else 0
-            yield (20, START, venue, k, mode, k % 3)
+            yield (20, START, venue, k // 5, mode, k % 3)
             self.users.append(first + k)
             for asset in range(4):
                 if asset == USDT or rng.random() < 0.3:
@@ -194,9 +198,12 @@ class Soup:
         if held is not None and held.qty and rng.random() < 0.3:
             side, flags = int(held.qty > 0), flags | 1
             price, qty = price and max(1, mid + (2 if side else -2)), min(abs(held.qty), 100)
+        stp = rng.choice((0, 0, 1, 2, 3, 4))
+        if self.coin and inst in (SPOT, ETH_SPOT, USDE_SPOT):
+            stp = stp and int(StpMode.TRANSFER)
         return (
             1, self.now, account, inst, self.client_id, side, kind, tif, price, qty, display,
-            trigger, trailing, flags, rng.choice((0, 0, 1, 2, 3, 4)),
+            trigger, trailing, flags, stp,
             self.now + rng.choice((0, 1, SECOND, 5 * SECOND)) if tif == 4 else 0,
         )  # fmt: skip
 

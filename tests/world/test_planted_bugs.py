@@ -19,6 +19,7 @@ from exchange_sim.world import (
     World,
     accounts,
     adl,
+    auto_loans,
     funding,
     ladder,
     liquidation,
@@ -89,7 +90,7 @@ def fee_to_nobody(patch: Patch) -> None:
 @plant("LED-2")
 def unrecorded_loan(patch: Patch) -> None:
     """The venue lends and writes it down nowhere."""
-    real = settlement.cover_shortfall
+    real = auto_loans.cover_shortfall
 
     def cover(w, account, asset):
         real(w, account, asset)
