@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData, open_run
+    from exchange_sim.analysis.running import run
     from exchange_sim.scenario import Scenario, load
-    from exchange_sim.scenario.api import run
     from exchange_sim.strategy.api import Strategy
 
 __version__: Final = "0.1.0"
@@ -24,7 +24,7 @@ _HOMES: Final = {
     "Strategy": "exchange_sim.strategy.api",
     "load": "exchange_sim.scenario",
     "open_run": "exchange_sim.analysis.run_dir",
-    "run": "exchange_sim.scenario.api",
+    "run": "exchange_sim.analysis.running",
 }
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from exchange_sim.analysis.columns import event_kind
+from exchange_sim.analysis.notebook import InNotebooks
 from exchange_sim.analysis.run_manifest import RunCorrupt, read_manifest
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.book_summary import book_schema
@@ -41,7 +42,7 @@ _VERSION_KEY = b"exchange_sim.format_version"
 _KIND_KEY = b"exchange_sim.kind"
 
 
-class RunData:
+class RunData(InNotebooks):
     """A finished run.  Tables are pyarrow tables, read once and kept.
 
     ``table`` has the stored integers, ``view`` what people read, ``batches`` streams; ``polars``

@@ -160,6 +160,11 @@ class TearSheet:
         ]
         return plain
 
+    def _repr_html_(self) -> str:
+        from exchange_sim.analysis.notebook import sheet_html
+
+        return sheet_html(self)
+
 
 def strategies_of(run: RunData) -> dict[str, list[int]]:
     """Account ids by the name of their owner, for all that were not drawn by the thousand."""

@@ -12,7 +12,7 @@ from exchange_sim.cli import seam
 from exchange_sim.cli.render import RunProgress, errors, output, show_pairs, show_table
 from exchange_sim.errors import ScenarioError, UsageError
 from exchange_sim.scenario import Scenario, load, scenario_files
-from exchange_sim.scenario.addition import Addition
+from exchange_sim.scenario.addition import Addition, options_text
 from exchange_sim.scenario.until import end_of
 from exchange_sim.strategy.choices import FAULT_POLICIES
 from exchange_sim.units import format_duration, format_utc
@@ -153,14 +153,14 @@ def run(
         until_ns=end_of(loaded, until),
         log_level=log_level,
         hang_limit_s=hang_limit,
-        options=seam.options_text(overrides or [], without or [], addition),
+        options=options_text(overrides or [], without or [], addition),
         added=addition.name if addition is not None else "",
         report=not no_report,
     )
     finished = _execute(request, quiet)
     if without_bot and addition is not None:
         alone = load(scenario, overrides or [], without or [], seed)
-        options = seam.options_text(overrides or [], without or [], None)
+        options = options_text(overrides or [], without or [], None)
         _compare_with(finished, request, alone, options, quiet)
 
 

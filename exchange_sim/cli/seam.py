@@ -14,7 +14,6 @@ import attrs
 
 from exchange_sim.cli.render import RunProgress, output
 from exchange_sim.scenario import Scenario
-from exchange_sim.scenario.addition import Addition, option_of
 from exchange_sim.units import format_utc
 
 if TYPE_CHECKING:
@@ -62,20 +61,6 @@ class Finished:
     totals: dict[str, Any]
     tables: tuple[ShownTable, ...]
     report: Path | None = None
-
-
-def options_text(
-    overrides: Sequence[str], without: Sequence[str], addition: Addition | None
-) -> tuple[str, ...]:
-    """The options that changed the scenario, as one would type them."""
-    texts = [f"--set {text}" for text in overrides] + [f"--without {name}" for name in without]
-    if addition is not None:
-        texts.append(f"--strategy {addition.class_ref}")
-        texts += [f"--venue {venue}" for venue in addition.venues]
-        texts += [f"--capital {name}={value}" for name, value in addition.capital]
-        texts += [f"--param {name}={value}" for name, value in addition.params]
-        texts += [f"{option_of(key)} {text}" for key, text in addition.settings]
-    return tuple(texts)
 
 
 def execute(request: Request, progress: RunProgress) -> Finished:

@@ -108,6 +108,20 @@ def toml_value(value: Any) -> str:
     raise UsageError(f"a parameter cannot be a {type(value).__name__}: {value!r}")
 
 
+def options_text(
+    overrides: Sequence[str], without: Iterable[str], addition: Addition | None
+) -> tuple[str, ...]:
+    """The options that changed a scenario, as one would type them; kept in the manifest."""
+    texts = [f"--set {text}" for text in overrides] + [f"--without {name}" for name in without]
+    if addition is not None:
+        texts.append(f"--strategy {addition.class_ref}")
+        texts += [f"--venue {venue}" for venue in addition.venues]
+        texts += [f"--capital {name}={value}" for name, value in addition.capital]
+        texts += [f"--param {name}={value}" for name, value in addition.params]
+        texts += [f"{option_of(key)} {text}" for key, text in addition.settings]
+    return tuple(texts)
+
+
 def option_of(key: str) -> str:
     """The option that gives a key of a participant."""
     return "--" + key.replace("_", "-")

@@ -296,7 +296,10 @@ def load_strategy(
 
 def source_digest(cls: type[Strategy]) -> str:
     """Digest of the file that defines a strategy, for the run's manifest; empty when unknown."""
-    file = inspect.getsourcefile(cls)
+    try:
+        file = inspect.getsourcefile(cls)
+    except (OSError, TypeError):
+        return ""  # typed into a notebook or a console
     if file is None or not Path(file).is_file():
         return ""
     return blake2b(Path(file).read_bytes(), digest_size=16).hexdigest()

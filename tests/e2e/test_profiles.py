@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from exchange_sim.analysis.running import run
 from exchange_sim.risk.profiles import PROFILES
-from exchange_sim.scenario.api import run
 from exchange_sim.scenario.load import load
 
 

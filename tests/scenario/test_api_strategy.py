@@ -44,6 +44,29 @@ def test_mistakes_are_those_of_the_command_line() -> None:
         run(load("first_trade"), strategy=BOT, venues="demo")
 
 
+class Idle(Strategy):
+    """Does nothing."""
+
+
+def test_a_class_will_do(tmp_path: Path) -> None:
+    """One of a module or notebook; the manifest names it, and the options of the run."""
+    finished = run(
+        "first_trade", strategy=Idle, venues=["demo"], without=["adl"], seed=5, out=tmp_path
+    )
+    assert finished.manifest.overrides == [
+        "--without adl",
+        f"--strategy {__name__}:Idle",
+        "--venue demo",
+    ]
+    assert len(finished.manifest.strategies["added-idle"]) == 32
+
+    class Hidden(Strategy):
+        """Nobody can find it again."""
+
+    with pytest.raises(UsageError, match="Hidden cannot be found again"):
+        run("first_trade", strategy=Hidden, venues=["demo"])
+
+
 def test_markets_that_do_not_exist_are_told_before_the_run() -> None:
     """A default, a parameter, a nested one: each with the nearest market."""
     with pytest.raises(ScenarioError) as caught:

@@ -94,6 +94,11 @@ class Score:
         """The weighted share of targets inside their bands, 0 to 100."""
         return 100.0 * self.weight_inside / self.weight if self.weight else 0.0
 
+    def _repr_html_(self) -> str:
+        from exchange_sim.analysis.notebook import score_html
+
+        return score_html(self)
+
     def asdict(self) -> dict[str, Any]:
         """For ``--json``."""
         return {
