@@ -9,7 +9,6 @@ import typer
 
 from exchange_sim.cli.render import errors, output, show_pairs
 from exchange_sim.errors import StorageError, UsageError
-from exchange_sim.recorded.formats import FORMATS
 from exchange_sim.units import format_utc
 
 EPILOG = """[bold]Examples[/bold]
@@ -42,6 +41,7 @@ def import_recorded(
     Reads Tardis (incremental_book_L2, trades), LOBSTER message files and Binance's public trades,
     aggTrades and bookTicker.
     """
+    from exchange_sim.recorded.columns import FORMATS
     from exchange_sim.scenario.importing import import_file
 
     if form and form not in FORMATS:

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exchange_sim.model.enums import BUY, SELL
+from exchange_sim.recorded.columns import BOOKS, COLUMNS, FORMATS
 from exchange_sim.recorded.reading import Batch, batches
 from exchange_sim.recorded.rows import (
     ADD,
@@ -47,24 +48,7 @@ OFF_GRID: Final = 1e-6
 MICROSECONDS_FROM: Final = 10**15
 """Binance writes milliseconds or, since 2025, microseconds: 13 or 16 digits."""
 
-_TARDIS: Final = ("exchange", "symbol", "timestamp", "local_timestamp")
-COLUMNS: Final = {
-    "tardis-incremental_book_L2": (*_TARDIS, "is_snapshot", "side", "price", "amount"),
-    "tardis-trades": (*_TARDIS, "id", "side", "price", "amount"),
-    "lobster": ("time", "type", "order_id", "size", "price", "direction"),
-    "binance-trades": ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker"),
-    "binance-aggTrades": (
-        "agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id", "transact_time",
-        "is_buyer_maker",
-    ),
-    "binance-bookTicker": (
-        "update_id", "best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty",
-        "transaction_time", "event_time",
-    ),
-}  # fmt: skip
-FORMATS: Final = tuple(COLUMNS)
-BOOKS: Final = ("tardis-incremental_book_L2", "lobster", "binance-bookTicker")
-"""Formats that tell what rests; the others tell trades only."""
+__all__ = ["BOOKS", "COLUMNS", "FORMATS", "format_of", "header_of", "read_rows"]
 
 _NAMES: Final = (
     (re.compile(r"_incremental_book_L2_"), "tardis-incremental_book_L2"),

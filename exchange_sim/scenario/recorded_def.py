@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import attrs
 
-from exchange_sim.recorded.formats import FORMATS
+from exchange_sim.recorded.columns import FORMATS
 from exchange_sim.scenario.kinds import (
     ASSET,
     MONEY,
