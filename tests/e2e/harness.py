@@ -96,11 +96,11 @@ def prints(run: Path) -> list[dict[str, Any]]:
 
 
 def files(run: Path) -> dict[str, bytes]:
-    """Every file of a run by its name; what readers keep in its cache is not part of it."""
+    """Every file of a run by its name; what readers make of it later is not part of it."""
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in sorted(run.rglob("*"))
-        if path.is_file() and path.parent.name != "cache"
+        if path.is_file() and path.parent.name != "cache" and path.name != "report.html"
     }
 
 
