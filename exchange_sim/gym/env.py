@@ -38,6 +38,20 @@ def observation_space(depth: int) -> spaces.Dict:
     )
 
 
+def quotes_of(action: Any, space: spaces.Box) -> Floats:
+    """An action as an array of the space, cut to its bounds.
+
+    Raises ``UsageError`` for another shape and for what is no finite number.
+    """
+    try:
+        wanted = np.asarray(action, dtype=np.float32)
+    except (TypeError, ValueError):
+        wanted = np.full(0, np.nan, dtype=np.float32)
+    if wanted.shape != space.shape or not np.isfinite(wanted).all():
+        raise UsageError(f"action {action!r} is not {space}")
+    return np.clip(wanted, 0.0, 1.0)
+
+
 class MakerEnv(gymnasium.Env[Observation, Floats]):
     """One learner quotes one instrument inside a whole scenario.
 
@@ -60,10 +74,13 @@ class MakerEnv(gymnasium.Env[Observation, Floats]):
     **End**: ``terminated`` when the venue begins to liquidate the account, ``truncated`` at the
     end of the episode.  ``info`` has ``net_worth``, ``inventory``, ``fills``, ``time_ns``.
 
-    The market runs for ``warmup`` before the first observation; an ``episode`` (default: the rest
-    of the scenario) is cut into ``step``s.  ``reset(seed=n)`` is the scenario with seed ``n``: the
-    same seed and actions give the same observations on every machine.  ``out`` records every
-    episode as a run directory, which ``exchange-sim report`` and ``verify`` read.
+    After the end ``step`` raises ``ResetNeeded``.
+
+    The market runs for ``warmup`` before the first observation (``"0s"``: not at all); an
+    ``episode`` (default: the rest of the scenario) is cut into ``step``s. ``reset(seed=n)`` is the
+    scenario with seed ``n``: the same seed and actions give the same observations on every machine.
+    ``out`` records every episode as a run directory, which ``exchange-sim report`` and ``verify``
+    read.
 
     Raises ``UsageError``, ``StrategyLoadError`` and ``ScenarioError``.
     """
@@ -99,6 +116,7 @@ class MakerEnv(gymnasium.Env[Observation, Floats]):
         self._reward = Reward(risk_aversion)
         self._out = None if out is None else Path(out)
         self._episode: Episode | None = None
+        self._ended = False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -108,20 +126,22 @@ class MakerEnv(gymnasium.Env[Observation, Floats]):
         self._finish()
         chosen = int(self.np_random.integers(SEED_MAX)) if seed is None else seed
         self._episode = episode = Episode(self.setting, chosen, self._out)
+        self._ended = False
         self._reward.start(episode.opening[0])
         return episode.look(0), self._info(episode)
 
     def step(self, action: Floats) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Send the quotes, let the market run for one step, look again."""
         episode = self._running()
-        wanted = np.asarray(action, dtype=np.float32)
-        if wanted.shape != self.action_space.shape or not np.isfinite(wanted).all():
-            raise UsageError(f"action {action!r} is not {self.action_space}")
-        episode.quote(0, np.clip(wanted, 0.0, 1.0))
+        if self._ended:
+            raise gymnasium.error.ResetNeeded("the episode is over: call reset()")
+        episode.quote(0, quotes_of(action, cast("spaces.Box", self.action_space)))
         episode.advance()
         seen = episode.look(0)
         reward = self._reward.of(episode.worth(0), float(seen["account"][0]))
-        return seen, reward, episode.ruined(0), episode.over, self._info(episode)
+        ruined, over = episode.ruined(0), episode.over
+        self._ended = ruined or over
+        return seen, reward, ruined, over, self._info(episode)
 
     def render(self) -> str | None:
         """The book and the account as text, for ``render_mode="ansi"``."""

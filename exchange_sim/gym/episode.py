@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +61,7 @@ class Setting:
         if symbol not in names:
             raise UsageError(f"there is no instrument {symbol!r}; {nearest(symbol, names)}")
         step_ns = _duration("step", step)
-        warmup_ns, whole = _duration("warmup", warmup), loaded.about.duration_ns
+        warmup_ns, whole = _duration("warmup", warmup, least=0), loaded.about.duration_ns
         length = whole - warmup_ns if episode is None else _duration("episode", episode)
         if not step_ns <= length <= whole - warmup_ns:
             raise UsageError(
@@ -76,16 +76,23 @@ class Setting:
                 raise UsageError(
                     f"there is no asset {asset!r}; {nearest(asset, list(loaded.assets))}"
                 )
-        return cls(
+        made = cls(
             scenario=loaded,
             symbol=symbol,
             step_ns=step_ns,
             episode_ns=length,
             warmup_ns=warmup_ns,
             seats=seats,
-            capital={asset: Decimal(str(amount)) for asset, amount in sorted(wanted.items())},
+            capital={asset: _amount(asset, amount) for asset, amount in sorted(wanted.items())},
             params=dict(params),
         )
+        lot = next(item.lot_size for item in loaded.instruments if item.name == symbol)
+        if Decimal(made.seat_params.qty_max) < lot:
+            raise UsageError(
+                f"qty_max={made.seat_params.qty_max} is less than the smallest quantity of"
+                f" {symbol}, {lot}: nothing could be quoted"
+            )
+        return made
 
     @property
     def seat_params(self) -> SeatParams:
@@ -112,13 +119,23 @@ class Setting:
         return attrs.evolve(self.scenario, participants=tuple(participants), about=about)
 
 
-def _duration(what: str, text: str) -> int:
+def _amount(asset: str, amount: float | str) -> Decimal:
+    try:
+        value = Decimal(str(amount))
+    except InvalidOperation:
+        value = Decimal(-1)
+    if not value.is_finite() or value < 0:
+        raise UsageError(f"capital of {asset}: {amount!r} is no amount of at least 0")
+    return value
+
+
+def _duration(what: str, text: str, least: int = 1) -> int:
     try:
         value = parse_duration(text)
     except ValueError as bad:
         raise UsageError(f"{what}={text!r} is no duration such as '100ms' or '5m'") from bad
-    if value <= 0:
-        raise UsageError(f"{what}={text!r} is not above zero")
+    if value < least:
+        raise UsageError(f"{what}={text!r} is {'not above' if least else 'below'} zero")
     return value
 
 

@@ -6,13 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from gymnasium import spaces
 from gymnasium.utils import seeding
 from pettingzoo import ParallelEnv
 
 from exchange_sim.errors import UsageError
-from exchange_sim.gym.env import SEED_MAX, Observation, action_space, observation_space
+from exchange_sim.gym.env import (
+    SEED_MAX,
+    Observation,
+    action_space,
+    observation_space,
+    quotes_of,
+)
 from exchange_sim.gym.episode import Episode, Setting
 from exchange_sim.gym.reward import Reward
 from exchange_sim.gym.seat import Floats
@@ -107,11 +112,11 @@ class ParallelMakerEnv(ParallelEnv[str, Observation, Floats]):  # type: ignore[m
             self.agents = []
             return {}, {}, {}, {}, {}
         present = self.agents
+        if actions.keys() != set(present):
+            raise UsageError(f"actions of {sorted(actions)}, but the agents are {present}")
+        wanted = {name: quotes_of(actions[name], self._actions[name]) for name in present}
         for name in present:
-            wanted = np.asarray(actions[name], dtype=np.float32)
-            if wanted.shape != self._actions[name].shape or not np.isfinite(wanted).all():
-                raise UsageError(f"action {actions[name]!r} of {name} is not {self._actions[name]}")
-            episode.quote(self._number[name], np.clip(wanted, 0.0, 1.0))
+            episode.quote(self._number[name], wanted[name])
         episode.advance()
         seen = {name: episode.look(self._number[name]) for name in present}
         rewards = {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from exchange_sim.errors import UsageError
 from exchange_sim.gym.seat import BP
 
 
@@ -13,6 +16,9 @@ class Reward:
     """
 
     def __init__(self, risk_aversion: float) -> None:
+        """Raises ``UsageError`` for what is no finite number of at least 0."""
+        if not (math.isfinite(risk_aversion) and risk_aversion >= 0):
+            raise UsageError(f"risk_aversion={risk_aversion!r} is no number of at least 0")
         self._aversion = risk_aversion
         self._opening = self._before = 1.0
 

@@ -264,7 +264,8 @@ def build_table(kind: type[Any], values: Mapping[str, Any], owner: str) -> Any:
             return kind(**arguments)
         except (ValueError, TypeError) as cause:
             culprit = _culprit(fields, cause)
-            problems.append(LoadProblem("parameter", culprit, f"parameter {culprit!r}: {cause}"))
+            said = cause.args[0] if cause.args else cause  # attrs adds what it knows behind it
+            problems.append(LoadProblem("parameter", culprit, f"parameter {culprit!r}: {said}"))
     raise StrategyLoadError(f"parameters of {owner} are wrong", tuple(problems))
 
 
