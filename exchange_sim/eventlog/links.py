@@ -12,11 +12,11 @@ trades (for the size of a break), loans, liquidations, margin bands and remarks 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from statistics import median
 from typing import Any, Final
 
 import attrs
 
+from exchange_sim.eventlog.fallen import Fallen
 from exchange_sim.eventlog.line import Line
 from exchange_sim.eventlog.names import Names
 from exchange_sim.messages import chain_events as ce
@@ -106,6 +106,7 @@ class Links:
         self._sizes: dict[str, float] = {}
         self._told: dict[str, float] = {}
         self._steps: dict[tuple[str, int], int] = {}
+        self._fallen: dict[int, Fallen] = {}
         self._losses = [0.0] * len(facts.books)
         self._interest = [0.0] * len(facts.books)
         self._sold: dict[int, list[float]] = {
@@ -207,29 +208,33 @@ class Links:
         if kind in {"pegged", "wrapper"}:
             yield from self._pegged(venue, asset, price, kind)
         elif kind == "major":
-            fall = sum(self._falls(venue, kind)) / max(1, len(self._falls(venue, kind)))
+            falls = list(self._falls(venue, kind).values())
+            fall = sum(falls) / max(1, len(falls))
             if self._step("risk_aversion", -1, fall, MAJOR_STEPS):
                 lost = sum(max(0.0, loss) for loss in self._losses)
                 yield self._line("risk_aversion", lost, fall=_share(fall))
         elif kind == "alt":
-            fall = median(self._falls(venue, kind))
-            if self._step("alt_collapse", venue, fall, ALT_STEPS):
+            first = self._facts.prices.get((venue, asset))
+            if venue not in self._fallen:
+                self._fallen[venue] = Fallen(self._falls(venue, kind), ALT_STEPS)
+            fell = self._fallen[venue].put(asset, 1.0 - price / first) if first else None
+            if fell is not None:
                 usd = sum(
                     self._sold_lately(venue, a)
                     for a, role in enumerate(self._facts.kinds)
                     if role == "alt"
                 )
                 where = self._names.venue(venue)
-                yield self._line("alt_collapse", usd, venue=where, median_fall=_share(fall))
+                yield self._line("alt_collapse", usd, venue=where, median_fall=_share(fell))
 
-    def _falls(self, venue: int, kind: str) -> list[float]:
+    def _falls(self, venue: int, kind: str) -> dict[int, float]:
         """Falls since the start of all assets of a kind on a venue."""
         start = self._facts.prices
-        return [
-            1.0 - price / start[at, asset]
+        return {
+            asset: 1.0 - price / start[at, asset]
             for (at, asset), price in self._prices.items()
             if at == venue and self._facts.kinds[asset] == kind and start.get((at, asset))
-        ]
+        }
 
     def _pegged(self, venue: int, asset: int, price: int, kind: str) -> Iterator[Line]:
         into, ppm = self._facts.redemption[asset]

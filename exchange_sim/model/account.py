@@ -9,7 +9,7 @@ from typing import Final
 
 import attrs
 
-from exchange_sim.model.enums import FLAG_SHORT
+from exchange_sim.model.enums import FLAG_REDUCE_ONLY, FLAG_SHORT, STOP_MARKET
 from exchange_sim.model.order import Order
 
 
@@ -153,7 +153,8 @@ class Account:
     margin) belong to it.  ``hold_ppm`` is the higher of the two fee rates.
     ``loans`` holds liabilities in units; ``auto_loans`` is the part that the venue lent by itself
     to cover a shortfall.  ``modes`` is None for the plain case; ``parent`` is the account that an
-    isolated wallet belongs to, -1 for all others.
+    isolated wallet belongs to, -1 for all others.  ``open_counts`` are open and armed orders by
+    instrument: None until an account has so many orders that somebody asks.
     """
 
     __slots__ = (
@@ -170,6 +171,7 @@ class Account:
         "maker_ppm",
         "mode",
         "modes",
+        "open_counts",
         "order_margin",
         "orders",
         "owner",
@@ -208,5 +210,33 @@ class Account:
         self.liquidating = False
         self.reduce_only_orders = 0
         self.trigger_orders = 0
+        self.open_counts: dict[int, list[int]] | None = None
         self.modes: AccountModes | None = None
         self.parent = -1
+
+    def enter(self, order: Order) -> None:
+        """Take in an order; ``settlement.finish`` forgets it."""
+        self.orders[order.client_order_id] = order
+        if order.flags & FLAG_REDUCE_ONLY:
+            self.reduce_only_orders += 1
+        if order.order_type >= STOP_MARKET:
+            self.trigger_orders += 1
+        if self.open_counts is not None:
+            self.count(order, 1)
+
+    def open_in(self, instrument: int) -> tuple[int, int]:
+        """Open and armed orders in one instrument.  O(orders) the first time, then O(1)."""
+        if self.open_counts is None:
+            self.open_counts = {}
+            for order in self.orders.values():
+                self.count(order, 1)
+        found = self.open_counts.get(instrument)
+        return (found[0], found[1]) if found else (0, 0)
+
+    def count(self, order: Order, change: int) -> None:
+        """Take an order that was entered (1) or has ended (-1) into ``open_counts``."""
+        if self.open_counts is not None:
+            found = self.open_counts.setdefault(order.instrument, [0, 0])
+            found[0] += change
+            if order.order_type >= STOP_MARKET:
+                found[1] += change

@@ -98,6 +98,8 @@ class Mirror:
         """Mirror indexes of accounts that were copied and not seen by the watch list since."""
         self._rows: list[tuple[list[int], list[int]]] = []
         self._arrays: list[tuple[Ints, Ints] | None] = []
+        self._net: list[list[int] | None] = []
+        """What each account without loans held when it was copied."""
 
     def refresh(
         self,
@@ -124,11 +126,15 @@ class Mirror:
         self.cash[k] = net[self.numeraire]
         self.loan[k] = loans.get(self.numeraire, 0)
         self.low[k], self.high[k] = between
-        assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
-        held_rows = [self.held.put(k, a, net[a], loans.get(a, 0)) for a in assets]
-        for asset in old_assets:
-            if not net[asset] and asset not in loans:
-                self.held.drop(k, asset)
+        if not loans and self._same_assets(k, net):
+            assets, held_rows = old_assets, self._rows[k][0]
+        else:
+            assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
+            held_rows = [self.held.put(k, a, net[a], loans.get(a, 0)) for a in assets]
+            for asset in old_assets:
+                if not net[asset] and asset not in loans:
+                    self.held.drop(k, asset)
+            self._net[k] = None if loans else list(net)
         open_now = [i for i, p in positions.items() if p.qty]
         if not self.complete:
             open_now = [i for i in open_now if i in self.slot]
@@ -147,6 +153,23 @@ class Mirror:
         self._rows[k] = (held_rows, position_rows)
         self._arrays[k] = None
 
+    def _same_assets(self, k: int, net: Sequence[int]) -> bool:
+        """Whether the account holds the assets that it held; then their rows are set.
+
+        A fill changes one asset of a thousand.
+        """
+        before = self._net[k]
+        if before is None:
+            return False
+        changed = [a for a, (old, new) in enumerate(zip(before, net, strict=True)) if old != new]
+        if any(not before[a] or not net[a] for a in changed if a != self.numeraire):
+            return False
+        for asset in changed:
+            before[asset] = net[asset]
+            if asset != self.numeraire:
+                self.held.put(k, asset, net[asset], 0)
+        return True
+
     def _add(self, account: int) -> int:
         k = len(self.accounts)
         if k == len(self.cash):
@@ -159,6 +182,7 @@ class Mirror:
         self._known.append(([], []))
         self._rows.append(([], []))
         self._arrays.append(None)
+        self._net.append(None)
         return k
 
     def screen(self, asset_prices: Floats, marks: Floats) -> Screening:

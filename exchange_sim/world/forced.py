@@ -64,7 +64,7 @@ def send_ioc(
         flags=FLAG_LIQUIDATION,
     )  # fmt: skip
     w.next_order_id += 1
-    account.orders[order.client_order_id] = order
+    account.enter(order)
     w.out.append(
         (1, order.order_id, account.id, inst.id, order.client_order_id, side, LIMIT, tif, limit,
          qty, 0, 0, FLAG_LIQUIDATION)

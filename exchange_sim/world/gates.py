@@ -16,7 +16,6 @@ from exchange_sim.model.enums import (
     IOC,
     MARKET,
     SELL,
-    STOP_MARKET,
     InstrumentKind,
     InstrumentStatus,
     StpMode,
@@ -61,7 +60,7 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
     filters = w.specs[inst.id].filters
     open_orders, armed = len(account.orders), account.trigger_orders
     if open_orders >= filters.orders_max or armed >= filters.algo_orders_max:
-        open_orders, armed = _count_open(account, inst.id)
+        open_orders, armed = account.open_in(inst.id)
     average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
     reason = filters.check(order, average, open_orders, armed, w.time_ns)
     if reason:
@@ -75,12 +74,6 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
     if order.client_order_id in account.orders:
         return R.DUPLICATE_CLIENT_ORDER_ID
     return 0
-
-
-def _count_open(account: Account, instrument: int) -> tuple[int, int]:
-    """Open and armed orders of an account in one instrument, once its total may exceed a limit."""
-    mine = [order for order in account.orders.values() if order.instrument == instrument]
-    return len(mine), sum(1 for order in mine if order.order_type >= STOP_MARKET)
 
 
 def state_refusal(account: Account, inst: Instrument, order: Order) -> int:

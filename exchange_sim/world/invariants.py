@@ -236,6 +236,15 @@ def incremental_of(w: World, account: Account) -> Iterator[Violation]:
     kept = account.order_margin, account.reduce_only_orders, account.trigger_orders
     if counted != kept:
         yield broken(w, "RISK-3", counted, kept, account.id)
+    if account.open_counts is not None:
+        by_instrument: dict[int, list[int]] = {}
+        for order in open_orders:
+            found = by_instrument.setdefault(order.instrument, [0, 0])
+            found[0] += 1
+            found[1] += order.order_type >= STOP_MARKET
+        counts = {k: found for k, found in account.open_counts.items() if found != [0, 0]}
+        if counts != by_instrument:
+            yield broken(w, "RISK-3", by_instrument, counts, account.id)
     fresh = account.band_epoch == w.venues[account.venue].mark_epoch and not account.stale
     if account.mode != CASH and fresh:
         exact = requirements(w, account)

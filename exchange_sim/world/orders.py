@@ -15,7 +15,6 @@ from exchange_sim.matching.outcomes import Outcome
 from exchange_sim.messages.reasons import CancelReason, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.model.enums import (
-    FLAG_REDUCE_ONLY,
     GTD,
     GTX,
     MARKET,
@@ -107,15 +106,11 @@ def new_order(w: World, c: Command) -> None:
     if reason:
         return reject(w, c, reason)
     w.next_order_id += 1
-    account.orders[client_id] = order
-    if flags & FLAG_REDUCE_ONLY:
-        account.reduce_only_orders += 1
+    account.enter(order)
     w.out.append(
         (1, order.order_id, account_id, instrument, client_id, side, kind, tif, order.price,
          order.qty, display, trigger, flags)
     )  # fmt: skip
-    if kind > MARKET:
-        account.trigger_orders += 1
     if tif == GTD:
         heappush(w.venues[inst.venue].gtd, (expire_ns, order.order_id, account_id, client_id))
     execute(w, engine, inst, account, order)
@@ -166,6 +161,8 @@ def fire_stops(w: World, engine: MatchingEngine, inst: Instrument) -> None:
             return
         account = w.accounts[order.account]
         account.trigger_orders -= 1
+        if account.open_counts is not None:
+            account.open_counts[inst.id][1] -= 1
         trigger, order.trigger = order.trigger, 0
         name = order.order_id, account.id, inst.id, order.client_order_id
         w.out.append((5, *name, trigger))

@@ -79,6 +79,8 @@ def change_hold(w: World, inst: Instrument, account: Account, order: Order, leav
 def finish(account: Account, order: Order) -> None:
     """Forget an order that has ended."""
     del account.orders[order.client_order_id]
+    if account.open_counts is not None:
+        account.count(order, -1)
     if order.flags & FLAG_REDUCE_ONLY:
         account.reduce_only_orders -= 1
     if order.order_type >= STOP_MARKET:

@@ -19,7 +19,7 @@ from exchange_sim.analysis.run_dir import RunData, open_run
 from tests.e2e.harness import ROOT, TIMEOUT_S, environment_with, here
 
 GUIDE = ROOT / "docs" / "guides" / "wide.md"
-PAIRS = 100
+PAIRS = 60
 SHORT = """
 extends = "wide_1000"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_sim.model.account import CROSS, PORTFOLIO, Position
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.mirror import Mirror
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.world import World
 from exchange_sim.world.margin import liquidatable, requirements
@@ -170,3 +172,38 @@ def test_a_change_of_an_account_is_noticed_without_a_move():
     refresh_mirror(w, venue)
 
     assert venue.watch.at_risk(venue.asset_prices, w.price_scales, marks) == [account_id]
+
+
+NET = st.lists(st.sampled_from([0, 0, 1, 5, -3, 10**9]), min_size=4, max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 2), NET, st.dictionaries(st.integers(0, 3), st.just(7))),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_copies_of_copies_equal_a_first_copy(steps):
+    """However accounts change, with and without loans, a mirror holds what a new one would hold."""
+    tables = dict.fromkeys((1, 2, 3), TIERS)
+    prices, marks = np.array([1.0, 2.0, 3.0, 5.0]), np.zeros(0)
+    kept, latest = Mirror(0, tables, 100_000, 4, ()), {}
+    for account, net, loans in steps:
+        kept.refresh(account, net, loans, {})
+        latest[account] = list(net), loans
+        fresh = Mirror(0, tables, 100_000, 4, ())
+        for number in kept.accounts:
+            fresh.refresh(number, latest[number][0], latest[number][1], {})
+        for one, other in (
+            (kept.screen(prices, marks), fresh.screen(prices, marks)),
+            (
+                kept.screen_some(np.arange(len(kept.accounts)), prices, marks),
+                fresh.screen_some(np.arange(len(kept.accounts)), prices, marks),
+            ),
+        ):
+            assert one.equity.tolist() == other.equity.tolist()
+            assert one.maintenance.tolist() == other.maintenance.tolist()
+            assert one.gross.tolist() == other.gross.tolist()
+        net[:] = [11] * 4  # the ledger's own list lives on
