@@ -24,6 +24,10 @@ def _tiers(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
     return tuple(tiers)
 
 
+UNBOUNDED = 1 << 128
+"""Above every value."""
+
+
 @attrs.frozen
 class CollateralTable:
     """Collateral ratios of one asset.
@@ -36,6 +40,9 @@ class CollateralTable:
     tiers: tuple[Tier, ...] = attrs.field(converter=_tiers)
     flat: int = attrs.field(init=False, repr=False)
     """The ratio in ppm if one unbounded tier is all there is, else -1: the fast path."""
+    until: int = attrs.field(init=False, repr=False)
+    """Up to this value the first tier holds, at the ratio ``first_ppm``: the usual case."""
+    first_ppm: int = attrs.field(init=False, repr=False)
     _starts: tuple[int, ...] = attrs.field(init=False, repr=False)
     _base_ppm: tuple[int, ...] = attrs.field(init=False, repr=False)
     _ratios: tuple[int, ...] = attrs.field(init=False, repr=False)
@@ -53,6 +60,9 @@ class CollateralTable:
             ratios.append(nxt[1])
         unbounded = len(self.tiers) == 1 and self.tiers[0][0] is None
         object.__setattr__(self, "flat", ratios[0] if unbounded else -1)
+        bound = self.tiers[0][0]
+        object.__setattr__(self, "until", UNBOUNDED if bound is None else bound)
+        object.__setattr__(self, "first_ppm", ratios[0])
         object.__setattr__(self, "_starts", tuple(starts))
         object.__setattr__(self, "_base_ppm", tuple(base))
         object.__setattr__(self, "_ratios", tuple(ratios))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +20,16 @@ from exchange_sim.units import PPM
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 NO_ROWS: Ints = np.zeros(0, dtype=np.int64)
+
+
+@attrs.define
+class Screening:
+    """Margin of many accounts, in numeraire units."""
+
+    accounts: Ints
+    equity: Floats
+    maintenance: Floats
+    gross: Floats
 
 
 class Pieces:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 from exchange_sim.risk.brackets import BracketTable
@@ -25,11 +24,13 @@ from exchange_sim.risk.columns import (
     Ints,
     Pieces,
     Rows,
+    Screening,
     bracket_pieces,
     flat,
     sum_by,
     tier_pieces,
 )
+from exchange_sim.risk.panel import Panel
 from exchange_sim.units import PPM
 
 RELATIVE_ERROR = 1e-9
@@ -49,16 +50,6 @@ ABOVE_ONE: Limits = (1.0, UNBOUNDED)
 NEVER_NAMED: Limits = (-UNBOUNDED, UNBOUNDED)
 
 
-@attrs.define
-class Screening:
-    """Margin of all mirrored accounts, in numeraire units, by mirror index."""
-
-    accounts: Ints
-    equity: Floats
-    maintenance: Floats
-    gross: Floats
-
-
 class Mirror:
     """Columnar copy of the margin accounts of one venue."""
 
@@ -74,6 +65,7 @@ class Mirror:
         numeraire.
         """
         self.numeraire = numeraire
+        self.asset_count = asset_count
         self.loan_mmr = max(loan_mmr_ppm, LOAN_MMR_MIN_PPM) / PPM
         self.slot = {instrument: k for k, (instrument, _, _) in enumerate(perpetuals)}
         self.instruments = [instrument for instrument, _, _ in perpetuals]
@@ -83,6 +75,7 @@ class Mirror:
         self._tiers = Pieces(tiers)
         self.rate_max = float(self._brackets.slopes.max(initial=0.0))
         self._cash = Pieces([tiers[numeraire]])
+        self.linear = self._cash.is_identity
         self.local: dict[int, int] = {}
         self.accounts: list[int] = []
         self.ids: Ints = np.zeros(64, dtype=np.int64)
@@ -94,6 +87,7 @@ class Mirror:
         self.beyond: dict[int, None] = {}
         self.complete = True
         self._known: list[tuple[list[int], list[int]]] = []
+        self.relimited: list[int] = []
         self.copied: list[int] = []
         """Mirror indexes of accounts that were copied and not seen by the watch list since."""
         self._rows: list[tuple[list[int], list[int]]] = []
@@ -170,6 +164,13 @@ class Mirror:
                 self.held.put(k, asset, net[asset], 0)
         return True
 
+    def limit(self, account: int, between: Limits) -> None:
+        """Only the limits of an account changed, nothing that it holds."""
+        k = self.local.get(account)
+        if k is not None:
+            self.low[k], self.high[k] = between
+            self.relimited.append(k)
+
     def _add(self, account: int) -> int:
         k = len(self.accounts)
         if k == len(self.cash):
@@ -206,7 +207,7 @@ class Mirror:
         gross, equity = sum_by(owner, notional, n), sum_by(owner, value, n)
         gross += np.abs(self.cash[:n])
         equity += self.cash[:n]
-        if not self._cash.is_identity:
+        if not self.linear:
             pieces = self._cash
             counted = (pieces.slopes[0] * equity[:, None] + pieces.offsets[0]).min(axis=1)
             equity = np.where(equity > 0, counted, equity)
@@ -255,7 +256,7 @@ class Mirror:
         maintenance = sum_by(owner, margin, m)
         gross = sum_by(owner, np.abs(value) + np.abs(entry), m) + np.abs(self.cash[rows])
         equity = sum_by(owner, value - entry, m) + self.cash[rows]
-        if not self._cash.is_identity:
+        if not self.linear:
             zero = np.zeros(m, dtype=np.int64)
             equity = np.where(equity > 0, self._cash.at(zero, np.maximum(equity, 0.0)), equity)
         maintenance += self.loan[rows] * self.loan_mmr
@@ -269,6 +270,44 @@ class Mirror:
         counted = self._tiers.at(what, np.maximum(value, 0.0)) + np.minimum(value, 0.0)
         equity += sum_by(owner, counted, m)
         return Screening(self.ids[rows], equity, maintenance, gross)
+
+    def line_up(
+        self, panel: Panel, rows: Ints, gross: Floats, prices: Floats, marks: Floats
+    ) -> None:
+        """Write down the margin of the accounts at ``rows`` as a line of a panel.
+
+        Only for a numeraire that counts in full.  O(what they hold).
+        """
+        panel.begin(rows, gross, self.cash[rows], self.loan[rows] * self.loan_mmr)
+        at, owner = self._rows_of(self.positions, rows, 1)
+        what, held = self.positions.what[at], self.positions.value[at]
+        held = held * self.unit_value[what]
+        size = np.abs(held) * marks[what]
+        piece = self._brackets.find(what, size)
+        rate, offset = self._brackets.slopes[what, piece], self._brackets.offsets[what, piece]
+        reach = size, self._brackets.starts[what, piece], self._brackets.ends[what, piece]
+        parts = -self.positions.extra[at], offset
+        panel.add(owner, panel.assets + what, held, rate * np.abs(held), parts, reach)
+        at, owner = self._rows_of(self.held, rows, 0)
+        what, held = self.held.what[at], self.held.value[at]
+        owns = held > 0
+        size = np.where(owns, held * prices[what], 0.0)
+        piece = self._tiers.find(what, size)
+        slope = np.where(owns, self._tiers.slopes[what, piece], 1.0)
+        parts = np.where(owns, self._tiers.offsets[what, piece], 0.0), np.zeros(len(at))
+        starts = np.where(owns, self._tiers.starts[what, piece], 0.0)
+        ends = np.where(owns, self._tiers.ends[what, piece], np.inf)
+        reach = np.where(owns, size, 1.0), starts, ends
+        panel.add(owner, what, slope * held, self.held.extra[at] * self.loan_mmr, parts, reach)
+
+    def _rows_of(self, every: Rows, accounts: Ints, which: int) -> tuple[Ints, Ints]:
+        """Rows of some accounts, or of all, and the account of each."""
+        if len(accounts) == len(self.accounts):
+            used = every.used
+            at: Ints = np.nonzero((every.value[:used] != 0) | (every.extra[:used] != 0))[0]
+            return at, every.owner[at]
+        at, number = flat([self._row_arrays(k)[which] for k in accounts.tolist()])
+        return at, accounts[number]
 
     def at_risk(
         self, asset_prices: Sequence[int], price_scales: Sequence[int], marks_micro: Sequence[int]

@@ -12,6 +12,9 @@ value, profit and maintenance are piecewise linear with slopes of at most one, o
 each account has a ``room``, the move that it survives for certain, and one comparison per account
 and update replaces the sum over everything that it holds.  Measured: see ``benchmarks``.
 
+Whoever is due is first looked at in a ``Panel``, where its margin is one short product; only those
+that it does not show to be inside are added up from what they hold.
+
 Accounts that were seen in the same update share an anchor.  There is a fixed number of anchors;
 when a new one is needed, the accounts of the one with the fewest are looked at and move to it.
 """
@@ -22,8 +25,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exchange_sim.risk.columns import Floats, Ints
-from exchange_sim.risk.mirror import RELATIVE_ERROR, UNBOUNDED, Mirror, Screening, outside
+from exchange_sim.risk.columns import Floats, Ints, Screening
+from exchange_sim.risk.mirror import RELATIVE_ERROR, UNBOUNDED, Mirror, outside
+from exchange_sim.risk.panel import UNKNOWN, Panel
 from exchange_sim.units import PPM
 
 NEVER = np.inf
@@ -45,6 +49,7 @@ class WatchList:
         self._logs: Floats = np.zeros((ANCHORS, 0))
         self._moved: Floats = np.zeros(ANCHORS)
         self._live = np.zeros(0, dtype=bool)
+        self.panel = Panel(mirror.asset_count, len(mirror.instruments))
 
     def _take_copied(self) -> None:
         """Accounts that were copied anew are looked at in the next update."""
@@ -53,7 +58,10 @@ class WatchList:
             self._room = np.concatenate([self._room, np.full(len(self._room), -1.0)])
             self._anchor = np.concatenate([self._anchor, np.zeros_like(self._anchor)])
         self._room[copied] = -1.0
+        self._room[self.mirror.relimited] = -1.0
+        self.panel.forget(copied)
         copied.clear()
+        self.mirror.relimited.clear()
 
     def is_due(self, account: int) -> bool:
         """Whether an account would be looked at if prices stayed as they are."""
@@ -83,19 +91,51 @@ class WatchList:
         if self._members[new]:
             due |= anchor == new
         rows: Ints = np.nonzero(due)[0]
+        at = np.concatenate([prices, marks])
+        pays = mirror.linear and self.panel.pays(n, mirror.held.used + mirror.positions.used)
+        if pays:
+            rows = self._settle(rows, new, at)
+        named = self._by_rows(rows, new, prices, marks, pays) if len(rows) else []
+        self._members = np.bincount(anchor, minlength=ANCHORS)
+        self._logs[new] = logs
+        self._moved[new] = MOVE_ERROR
+        return list(dict.fromkeys([*named, *mirror.beyond])) if mirror.beyond else named
+
+    def _settle(self, rows: Ints, new: int, at: Floats) -> Ints:
+        """Give those of ``rows`` that the panel shows to be well inside a new room; the others."""
+        mirror, panel = self.mirror, self.panel
+        on, seen = panel.look(rows, at, self._moved[self._anchor[rows]])
+        known = seen.accounts
+        limits = mirror.low[known], mirror.high[known]
+        error = RELATIVE_ERROR + panel.error
+        room = np.log1p(room_of(seen, *limits, mirror.slack, mirror.rate_max, error))
+        inside = room > MOVE_ERROR
+        self._room[known[inside]] = room[inside]
+        self._anchor[known[inside]] = new
+        left = np.ones(len(rows), dtype=bool)
+        left[on[inside]] = False
+        return rows[left]
+
+    def _by_rows(
+        self, rows: Ints, new: int, prices: Floats, marks: Floats, pays: bool
+    ) -> list[int]:
+        """Look at accounts by what they hold, or at all; those that may be outside."""
+        mirror, n = self.mirror, len(self.mirror.accounts)
         if len(rows) * FULL_SHARE > n:
             rows = np.arange(n)
             seen = mirror.screen(prices, marks)
         else:
             seen = mirror.screen_some(rows, prices, marks)
         low, high = mirror.low[rows], mirror.high[rows]
-        room[rows] = np.log1p(room_of(seen, low, high, mirror.slack, mirror.rate_max))
-        anchor[rows] = new
-        self._members = np.bincount(anchor, minlength=ANCHORS)
-        self._logs[new] = logs
-        self._moved[new] = MOVE_ERROR
+        self._room[rows] = np.log1p(room_of(seen, low, high, mirror.slack, mirror.rate_max))
+        self._anchor[rows] = new
+        if pays:
+            ready = self.panel.ready(rows)
+            mirror.line_up(self.panel, rows[ready], seen.gross[ready], prices, marks)
+        else:
+            self.panel.edge[:] = UNKNOWN
         named: list[int] = seen.accounts[outside(seen, low, high, mirror.slack)].tolist()
-        return list(dict.fromkeys([*named, *mirror.beyond])) if mirror.beyond else named
+        return named
 
     def _move(self, prices: Floats) -> Floats:
         """Logarithms of the prices, after measuring how far they are from each anchor.
@@ -108,20 +148,32 @@ class WatchList:
             self._live = live
             self._logs = np.tile(logs, (ANCHORS, 1))
             self._room[:] = -1.0
+            self.panel.edge[:] = UNKNOWN
         self._moved = np.abs(self._logs - logs).max(axis=1, initial=0.0) + MOVE_ERROR
         return logs
 
 
-def room_of(seen: Screening, low: Floats, high: Floats, slack: float, rate_max: float) -> Floats:
-    """The relative move of all prices that takes nobody outside of its limits; 0 if none does."""
+def room_of(
+    seen: Screening,
+    low: Floats,
+    high: Floats,
+    slack: float,
+    rate_max: float,
+    error: float = RELATIVE_ERROR,
+) -> Floats:
+    """The relative move of all prices that takes nobody outside of its limits; 0 if none does.
+
+    ``error`` is that of equity and of maintenance, relative to what they are sums of.
+    """
     equity, maintenance = seen.equity, seen.maintenance
-    tolerance = 2.0 * (RELATIVE_ERROR * seen.gross + slack)
     grown = rate_max * seen.gross + maintenance
-    above = equity - low * maintenance - tolerance
-    above /= np.maximum(seen.gross + np.abs(low) * grown, 1.0)
-    above[(low <= -UNBOUNDED) | (maintenance <= 0)] = NEVER
-    below = high * maintenance - equity - tolerance
-    below /= np.maximum(seen.gross + np.abs(high) * grown, 1.0)
-    below[high >= UNBOUNDED] = NEVER
-    found: Floats = np.maximum(np.minimum(above, below), 0.0)
+    found = np.full(len(equity), NEVER)
+    for limit, sign in ((low, 1.0), (high, -1.0)):
+        spread = seen.gross + np.abs(limit) * grown
+        room = sign * (equity - limit * maintenance) - 2.0 * (error * spread + slack)
+        room /= np.maximum(spread, 1.0)
+        none = (low <= -UNBOUNDED) | (maintenance <= 0) if sign > 0 else high >= UNBOUNDED
+        room[none] = NEVER
+        np.minimum(found, room, out=found)
+    np.maximum(found, 0.0, out=found)
     return found

@@ -141,7 +141,11 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
             if value < 0:
                 equity += value
             elif asset in collateral:
-                equity += collateral[asset].value(value)
+                counted = collateral[asset]
+                if value <= counted.until:
+                    equity += value * counted.first_ppm // PPM
+                else:
+                    equity += counted.value(value)
     return equity, initial, maintenance
 
 

@@ -13,7 +13,7 @@ from exchange_sim.risk.adl import tie_key
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.world import liquidation
 from exchange_sim.world.margin import known_requirements, liquidatable
-from exchange_sim.world.venue import refresh_mirror
+from exchange_sim.world.venue import limits_of, refresh_mirror
 
 if TYPE_CHECKING:
     from exchange_sim.world.venue import VenueState
@@ -50,5 +50,5 @@ def _note_band(w: World, venue: VenueState, account_id: int, equity: int, mainte
     band = int(margin_band(ratio, venue.spec.bands))
     if band != account.band:
         account.band = band
-        w.dirty[account_id] = True
+        venue.mirror.limit(account_id, limits_of(account, venue.spec.bands))
         w.out.append((30, account_id, band, ratio, equity, maintenance))

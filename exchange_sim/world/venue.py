@@ -154,7 +154,7 @@ def refresh_mirror(w: World, venue: VenueState) -> None:
                 net = list(net)
                 for asset, loan in account.loans.items():
                     net[asset] -= loan
-            limits = _limits(account, bands)
+            limits = limits_of(account, bands)
             beyond = (account.modes is not None or venue.coins) and _beyond(venue, account)
             refresh(account_id, net, account.loans, account.positions, limits, bool(beyond))
     w.dirty = elsewhere
@@ -172,7 +172,7 @@ def _beyond(venue: VenueState, account: Account) -> bool:
     return any(p.held and (p.legs or i not in slots) for i, p in account.positions.items())
 
 
-def _limits(account: Account, bands: tuple[int, ...]) -> Limits:
+def limits_of(account: Account, bands: tuple[int, ...]) -> Limits:
     """Ratios of equity to maintenance between which nothing about an account is new.
 
     Whoever stays in its band needs no exact look at every mark: in a crash, 2,000 accounts under a

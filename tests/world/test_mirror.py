@@ -16,7 +16,7 @@ from exchange_sim.risk.mirror import Mirror
 from exchange_sim.risk.unified import margin_band, uni_mmr_ppm
 from exchange_sim.world import World
 from exchange_sim.world.margin import liquidatable, requirements
-from exchange_sim.world.venue import refresh_mirror
+from exchange_sim.world.venue import limits_of, refresh_mirror
 from tests.world.factory import ETH_PERP, PERP, evolve_venue, make_config
 
 BIG = 10**15
@@ -152,6 +152,79 @@ def test_nobody_is_missed_while_prices_walk(accounts, slack, walk, calm):
             equity, _, maintenance = requirements(w, account)
             if liquidatable(w, account, equity, maintenance):
                 assert account_id in named
+
+
+HOLDER = st.fixed_dictionaries(
+    {
+        "mode": st.sampled_from([PORTFOLIO, CROSS]),
+        "wallet": st.tuples(st.just(0), *[st.integers(10**3, 10**13)] * 3),
+        "loans": st.dictionaries(st.integers(0, 2), st.integers(1, 10**12), max_size=2),
+        "lots": st.tuples(st.integers(-(10**10), 10**10), st.integers(-100, 100)),
+        "entry": st.tuples(st.integers(1, 3_000), st.integers(1, 3_000)),
+        "band": st.integers(0, 2),
+        "nudge": st.integers(-300, 10**13),
+    }
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    accounts=st.lists(HOLDER, min_size=2, max_size=30),
+    walk=WALK,
+    calm=st.sampled_from([1, 30, 1_000, 10**6]),
+    touched=st.integers(0, 29),
+)
+def test_nobody_is_missed_by_the_panel(accounts, walk, calm, touched):
+    """Accounts that hold something of everything: tiers and brackets change under way.
+
+    In the middle of the walk one loses its cash, and one is moved to another band.
+    """
+    start = (10**9, 10**9, 10**12, 10**12, 10**12)
+    w = make_world(start[:2], start[2:])
+    made = [put(w, parts) for parts in accounts]
+    venue, prices = w.venues[0], list(start)
+    for step, moves in enumerate(walk):
+        if step == len(walk) // 2:
+            poor, other = made[touched % len(made)], w.accounts[made[-1]]
+            w.ledger.posted[poor][0] = 0
+            w.dirty[poor] = True
+            other.band = (other.band + 1) % 3
+            venue.mirror.limit(other.id, limits_of(other, venue.spec.bands))
+        refresh_mirror(w, venue)
+        prices = [max(1, int(p * (1 + m / calm))) for p, m in zip(prices, moves, strict=True)]
+        w.marks[PERP], w.marks[ETH_PERP] = prices[:2]
+        venue.asset_prices[1:] = prices[2:]
+        marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+        named = venue.watch.at_risk(venue.asset_prices, w.price_scales, marks)
+        plain = venue.mirror.at_risk(venue.asset_prices, w.price_scales, marks)
+        assert set(named) == set(plain)
+
+
+def test_whoever_is_inside_is_seen_by_the_panel_alone(monkeypatch):
+    """Once the lines are known, a move that makes accounts due adds up nobody's rows."""
+    w = make_world((10**9, 10**9), (10**12, 10**12, 10**12))
+    parts = {
+        "mode": PORTFOLIO, "wallet": (0, 5_000, 5_000, 5_000), "loans": {0: 10**6},
+        "lots": (1_000, 50), "entry": (1_000, 1_000), "band": 0, "nudge": 10**6,
+    }  # fmt: skip
+    for k in range(40):
+        put(w, {**parts, "nudge": 10**6 + 1_000 * k})
+    venue, looks = w.venues[0], []
+    by_rows = venue.watch._by_rows
+
+    def counted(rows, *more):
+        looks.append(len(rows))
+        return by_rows(rows, *more)
+
+    monkeypatch.setattr(venue.watch, "_by_rows", counted)
+    for down in range(25):
+        refresh_mirror(w, venue)
+        w.marks[PERP] = w.marks[ETH_PERP] = 10**9 - 10**7 * down
+        venue.asset_prices[1:] = [10**12 - 10**10 * down] * 3
+        marks = [w.marks[instrument] for instrument in venue.mirror.instruments]
+        venue.watch.at_risk(venue.asset_prices, w.price_scales, marks)
+
+    assert looks == [40, 40], "copied, then due for the first time"
 
 
 def test_a_change_of_an_account_is_noticed_without_a_move():

@@ -15,6 +15,7 @@ from exchange_sim.messages.reasons import LiquidationOutcome
 from exchange_sim.model.enums import GTC, IOC, LIMIT
 from exchange_sim.risk import adl as adl_rules
 from exchange_sim.risk import watch_list
+from exchange_sim.risk.panel import Panel
 from exchange_sim.world import (
     World,
     accounts,
@@ -300,6 +301,12 @@ def screening_looks_away(patch: Patch) -> None:
 def watch_forgets(patch: Patch) -> None:
     """Accounts are believed to be safe whatever prices do."""
     patch.setattr(watch_list, "room_of", lambda seen, *_: seen.equity * 0 + 1e9)
+
+
+@plant("MIR-1")
+def lines_stay_as_they_were(patch: Patch) -> None:
+    """What an account does is not seen in the panel, which takes it for what it was."""
+    patch.setattr(Panel, "forget", lambda *_: None)
 
 
 @plant("LIQ-1")
