@@ -21,7 +21,14 @@ from typing import Final, Protocol
 
 from exchange_sim.marketdata.market import Market
 from exchange_sim.marketdata.publication import Columns, Publication
-from exchange_sim.marketdata.views import BookView, MarkPrice, Trade
+from exchange_sim.marketdata.views import (
+    BookView,
+    MarkPrice,
+    Trade,
+    seal_book,
+    seal_mark,
+    seal_trade,
+)
 from exchange_sim.model.enums import BUY
 from exchange_sim.units import NANOS_PER_S
 
@@ -94,7 +101,7 @@ class Feed:
         self._marks: list[deque[MarkPrice]] = [deque() for _ in markets]
         self._available = [0] * venues
         self._horizon_ns = HORIZON_NS
-        self._empty = [BookView(market, 0) for market in markets]
+        self._empty = [seal_book(BookView(market, 0)) for market in markets]
 
     def impair(self, venue: int, frozen: bool, delay_ns: int) -> None:
         """Set the state of a venue's feed."""
@@ -197,7 +204,7 @@ class Feed:
         if self.frozen[market.venue_id]:
             return
         available = self._available_at(market.venue_id, now)
-        mark = MarkPrice(market, now, event[2], event[3], event[6], available)
+        mark = seal_mark(MarkPrice(market, now, event[2], event[3], event[6], available))
         ring = self._marks[instrument]
         ring.append(mark)
         while len(ring) > 1 and ring[1].available_ns <= now - self._horizon_ns:
@@ -246,4 +253,4 @@ class Feed:
 
 
 def _trade(market: Market, time_ns: int, event: tuple[int, ...]) -> Trade:
-    return Trade(market, time_ns, event[1], event[3], event[4], event[5], event[16])
+    return seal_trade(Trade(market, time_ns, event[1], event[3], event[4], event[5], event[16]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import neg
 
 from exchange_sim.marketdata.market import Market
-from exchange_sim.marketdata.views import BookView
+from exchange_sim.marketdata.views import BookView, Levels, seal_book
 
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]
 """Bid prices and lots, minus ask prices and lots, best first."""
@@ -58,10 +58,10 @@ class Publication:
         if levels == 1:  # most readers look at the touch
             if self._touch is None:
                 bid_prices, bid_lots, ask_keys, ask_lots = self._columns
-                bids = [(bid_prices[0], bid_lots[0])] if bid_prices else []
-                asks = [(-ask_keys[0], ask_lots[0])] if ask_keys else []
-                self._touch = BookView(
-                    self._market, self.time_ns, bids, asks, *self._tape, self.available_ns
+                bids: Levels = ((bid_prices[0], bid_lots[0]),) if bid_prices else ()
+                asks: Levels = ((-ask_keys[0], ask_lots[0]),) if ask_keys else ()
+                self._touch = seal_book(
+                    BookView(self._market, self.time_ns, bids, asks, *self._tape, self.available_ns)
                 )
             return self._touch
         if self._views is None:
@@ -69,9 +69,9 @@ class Publication:
         view = self._views.get(levels)
         if view is None:
             bid_prices, bid_lots, ask_keys, ask_lots = self._columns
-            bids = list(zip(bid_prices[:levels], bid_lots, strict=False))
-            asks = list(zip(map(neg, ask_keys[:levels]), ask_lots, strict=False))
-            view = self._views[levels] = BookView(
-                self._market, self.time_ns, bids, asks, *self._tape, self.available_ns
+            bids = tuple(zip(bid_prices[:levels], bid_lots, strict=False))
+            asks = tuple(zip(map(neg, ask_keys[:levels]), ask_lots, strict=False))
+            view = self._views[levels] = seal_book(
+                BookView(self._market, self.time_ns, bids, asks, *self._tape, self.available_ns)
             )
         return view
