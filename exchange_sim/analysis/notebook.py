@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from exchange_sim.eventlog.manifest import Manifest
-from exchange_sim.units import format_duration, format_utc
+from exchange_sim.units import NANOS_PER_S, format_duration, format_utc
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
@@ -140,7 +140,8 @@ def _box(*parts: str) -> str:
 
 
 def _span(manifest: Manifest) -> str:
-    length = format_duration(manifest.end_ns - manifest.start_ns)
+    whole = -(-(manifest.end_ns - manifest.start_ns) // NANOS_PER_S)  # the end is before it
+    length = format_duration(whole * NANOS_PER_S).removesuffix(".000s")
     return escape(f"{format_utc(manifest.start_ns, 0)}, {length}")
 
 
@@ -164,8 +165,8 @@ def _totals(totals: dict[str, Any]) -> str:
 
     accounts = count(totals["liquidated_accounts"], "account")
     return (
-        f"{dollars(totals['volume_usd'])} traded; {accounts} liquidated,"
-        f" {dollars(totals['liquidated_usd'])} of it through the books;"
+        f"{dollars(totals['volume_usd'])} traded; {accounts} liquidated:"
+        f" {dollars(totals['liquidated_usd'])} through the books,"
         f" {dollars(totals['adl_usd'])} auto-deleveraged; bad debt"
         f" {dollars(totals['bad_debt_usd'])}"
     )
