@@ -16,6 +16,7 @@ import pytest
 
 import exchange_sim
 from exchange_sim import errors
+from exchange_sim.analysis.report.words import dollars
 from exchange_sim.cli import main, render, seam
 from exchange_sim.errors import UsageError
 from exchange_sim.scenario import load
@@ -375,4 +376,4 @@ def test_no_run_there(command: str, tmp_path: Path, capsys) -> None:
 )
 def test_dollars(value: float, text: str) -> None:
     """Three digits are what a person reads."""
-    assert seam.dollars(value) == text
+    assert dollars(value) == text

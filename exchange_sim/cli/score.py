@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from exchange_sim.analysis.report.words import dollars
 from exchange_sim.cli.render import output, show_pairs, show_table
-from exchange_sim.cli.seam import dollars
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.compare import RunFacts

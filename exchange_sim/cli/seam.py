@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from exchange_sim.analysis.report.words import dollars
 from exchange_sim.cli.render import RunProgress, output
 from exchange_sim.scenario import Scenario
 from exchange_sim.units import format_utc
@@ -157,14 +158,6 @@ def shown_totals(summary: RunSummary) -> dict[str, Any]:
         "insurance": f"{dollars(totals.insurance_usd)} paid,"
         f" {dollars(totals.insurance_left_usd)} left; bad debt {dollars(totals.bad_debt_usd)}",
     }
-
-
-def dollars(value: float) -> str:
-    """``$1.24bn``, ``$3.5m``, ``$12k``, ``$7``."""
-    for scale, unit in ((1e9, "bn"), (1e6, "m"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"${value / scale:,.3g}{unit}"
-    return f"${value:,.0f}"
 
 
 def header_of(journal: Path) -> JournalHeader:

@@ -176,8 +176,8 @@ def test_damaged_runs_are_named(crash: Path, tmp_path: Path) -> None:
 
 def test_words() -> None:
     """Numbers as people say them."""
-    assert [dollars(v) for v in (0, 7, 1_234, -5.6e6, 2.5e9)] == [
-        "$0", "$7", "$1.23k", "-$5.6m", "$2.5bn",
+    assert [dollars(v) for v in (0, 7, 999.6, 1_234, -5.6e6, 999.7e6, 2.5e9, 1.2e13)] == [
+        "$0", "$7", "$1k", "$1.23k", "-$5.6m", "$1bn", "$2.5bn", "$12,000bn",
     ]  # fmt: skip
     assert (count(1, "maker"), count(1_200, "maker")) == ("1 maker", "1,200 makers")
 

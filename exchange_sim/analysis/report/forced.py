@@ -25,6 +25,7 @@ from exchange_sim.analysis.withdrawals import withdrawals
 from exchange_sim.messages import events as e
 from exchange_sim.messages.chain_events import MarketLiquidation, PoolLiquidation
 from exchange_sim.messages.credit_events import LoanCollateralSold
+from exchange_sim.messages.gateway import ValueRecorded
 from exchange_sim.messages.reasons import REDUCTIONS, LiquidationAction
 from exchange_sim.units import PPM
 
@@ -40,7 +41,8 @@ def forced_section(source: Source) -> Section:
     """Who was forced, by what, when."""
     systems = forced_systems(source)
     total = sum(float(values.sum()) for _, _, values in systems)
-    parts = [_minutes(source, systems), _ratios(source), _leaving(source), _funds(source)]
+    parts = [_minutes(source, systems), _ratios(source), _leverage(source)]
+    parts += [_leaving(source), _funds(source)]
     largest = max(systems, key=lambda one: float(one[2].sum()), default=None)
     lead = "Nobody was forced to sell."
     if largest is not None and total:
@@ -147,33 +149,67 @@ def maker_accounts(source: Source) -> list[int]:
     return list(dict.fromkeys(notes["account"][speaks].tolist()))
 
 
+def recorded(source: Source, prefix: str) -> list[tuple[str, Array, Floats]]:
+    """What strategies recorded under names with a prefix: label, times, values."""
+    wanted = [row for row in source.run.series if row["name"].startswith(prefix)]
+    values = columns_of(source.run.table(ValueRecorded))
+    found = []
+    for row in wanted:
+        mine = values["series"] == row["series"]
+        label = f"{row['strategy']}, {row['name'].removeprefix(prefix)}"
+        found.append((label, values["time_ns"][mine], values["value_millionths"][mine] / PPM))
+    return found
+
+
 def _ratios(source: Source) -> Chart:
-    """UniMMR of makers at every change of band, from where it was to where it went."""
-    bands = columns_of(source.run.table(e.MarginBandChanged))
-    owners = source.owners()
-    makers = maker_accounts(source)
-    concerned = [account for account in makers if (bands["account"] == account).any()]
-    traces: list[dict[str, Any]] = []
-    for colour, account in zip(SERIES * 2, concerned[:MAKERS_MAX], strict=False):
-        mine = bands["account"] == account
-        at = np.r_[bands["time_ns"][mine], source.end_ns]
-        ratio = bands["uni_mmr_ppm"][mine] / PPM
-        shown = np.clip(np.r_[ratio, ratio[-1:]], 0.0, RATIO_SHOWN)
-        traces.append(line(owners[account], at, shown, colour, step=True, width=2))
+    """UniMMR of makers: as they recorded it, else from one change of band to the next."""
+    paths = recorded(source, "uni_mmr_") or _by_bands(source)
     return Chart(
         id="ratios",
         title="uniMMR of the makers' unified accounts",
-        note="At every change of band. Below 1.2 only reducing orders, at 1.05 liquidation.",
-        traces=tuple(traces),
+        note=f"Below 1.2 only reducing orders, at 1.05 liquidation; drawn up to {RATIO_SHOWN:g}.",
+        traces=tuple(
+            line(name, at, np.clip(ratio, 0.0, RATIO_SHOWN), colour, step=True, width=2)
+            for colour, (name, at, ratio) in zip(SERIES * 2, paths[:MAKERS_MAX], strict=False)
+        ),
         layout={
             "shapes": [
-                {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level,
-                 "line": {"color": colour, "width": 1, "dash": "dash"}}
+                {
+                    "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": level, "y1": level,
+                    "line": {"color": colour, "width": 1, "dash": "dash"},
+                }
                 for level, colour in ((1.05, "@red"), (1.2, "@orange"), (1.5, "@grey"))
             ],
             "yaxis": {"rangemode": "tozero"},
         },
     )  # fmt: skip
+
+
+def _by_bands(source: Source) -> list[tuple[str, Array, Floats]]:
+    bands = columns_of(source.run.table(e.MarginBandChanged))
+    owners, found = source.owners(), []
+    for account in maker_accounts(source):
+        mine = bands["account"] == account
+        if mine.any():
+            ratio = bands["uni_mmr_ppm"][mine] / PPM
+            at = np.r_[bands["time_ns"][mine], source.end_ns]
+            found.append((owners[account], at, np.r_[ratio, ratio[-1:]]))
+    return found
+
+
+def _leverage(source: Source) -> Chart:
+    """The makers' passive leverage: it rises by itself when collateral falls."""
+    paths = recorded(source, "leverage_")[:MAKERS_MAX]
+    return Chart(
+        id="leverage",
+        title="Passive leverage of the makers",
+        note="What moves with prices over equity. Nobody traded to raise it: the denominator fell.",
+        traces=tuple(
+            line(name, at, value, colour, step=True, width=2)
+            for colour, (name, at, value) in zip(SERIES * 2, paths, strict=False)
+        ),
+        layout={"yaxis": {"ticksuffix": " x", "rangemode": "tozero"}, **flags(source.moments)},
+    )
 
 
 def _leaving(source: Source) -> Chart:
