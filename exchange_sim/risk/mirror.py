@@ -31,23 +31,15 @@ from exchange_sim.risk.columns import (
     tier_pieces,
 )
 from exchange_sim.risk.panel import Panel
+from exchange_sim.risk.reach import ABOVE_ONE, NEVER_NAMED, Limits, outside
 from exchange_sim.units import PPM
 
-RELATIVE_ERROR = 1e-9
-"""Far above the rounding error of a sum of a few dozen doubles, far below any margin that
-matters."""
 ABSOLUTE_ERROR = 128.0
 """Smallest units: the exact calculation rounds each of its terms against the account."""
 ROUNDED_TERMS = 8.0
 """Roundings per asset or position, times a threshold below two."""
 LOAN_MMR_MIN_PPM = 1e-9
 """Whoever owes anything has some maintenance margin here, though it may be below any rounding."""
-UNBOUNDED = 1e30
-"""As a limit of equity over maintenance: none."""
-Limits = tuple[float, float]
-"""Equity over maintenance above the first and at or below the second is nothing new."""
-ABOVE_ONE: Limits = (1.0, UNBOUNDED)
-NEVER_NAMED: Limits = (-UNBOUNDED, UNBOUNDED)
 
 
 class Mirror:
@@ -153,8 +145,8 @@ class Mirror:
         A fill changes one asset of a thousand.
         """
         before = self._net[k]
-        if before is None:
-            return False
+        if before is None or before == net:
+            return before is not None
         changed = [a for a, (old, new) in enumerate(zip(before, net, strict=True)) if old != new]
         if any(not before[a] or not net[a] for a in changed if a != self.numeraire):
             return False
@@ -170,6 +162,11 @@ class Mirror:
         if k is not None:
             self.low[k], self.high[k] = between
             self.relimited.append(k)
+
+    def ignore(self, account: int) -> None:
+        """Name an account no more, until it is copied again."""
+        self.beyond.pop(account, None)
+        self.limit(account, NEVER_NAMED)
 
     def _add(self, account: int) -> int:
         k = len(self.accounts)
@@ -382,16 +379,3 @@ class Mirror:
         order = np.lexsort((owner, -rank))
         found: list[int] = self.ids[owner[order]].tolist()
         return found
-
-
-def outside(screening: Screening, low: Floats, high: Floats, slack: float) -> Ints:
-    """Mirror indexes whose equity may not lie above ``low`` and at or below ``high`` maintenance.
-
-    ``slack`` (smallest units) covers the rounding of the exact calculation.  Whoever has no
-    maintenance margin owes nothing and is outside only if ``high`` is bounded.
-    """
-    equity, maintenance = screening.equity, screening.maintenance
-    tolerance = RELATIVE_ERROR * screening.gross + slack
-    under = (maintenance > 0) & (equity - low * maintenance <= tolerance)
-    over = (high < UNBOUNDED) & (equity - high * maintenance > -tolerance)
-    return np.nonzero(under | over)[0]

@@ -25,12 +25,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from exchange_sim.risk.columns import Floats, Ints, Screening
-from exchange_sim.risk.mirror import RELATIVE_ERROR, UNBOUNDED, Mirror, outside
+from exchange_sim.risk.columns import Floats, Ints
+from exchange_sim.risk.mirror import Mirror
 from exchange_sim.risk.panel import UNKNOWN, Panel
+from exchange_sim.risk.reach import RELATIVE_ERROR, outside, room_of
 from exchange_sim.units import PPM
 
-NEVER = np.inf
 MOVE_ERROR = 1e-12
 """Far above the rounding of a logarithm, far below any move of a price."""
 FULL_SHARE = 16
@@ -151,29 +151,3 @@ class WatchList:
             self.panel.edge[:] = UNKNOWN
         self._moved = np.abs(self._logs - logs).max(axis=1, initial=0.0) + MOVE_ERROR
         return logs
-
-
-def room_of(
-    seen: Screening,
-    low: Floats,
-    high: Floats,
-    slack: float,
-    rate_max: float,
-    error: float = RELATIVE_ERROR,
-) -> Floats:
-    """The relative move of all prices that takes nobody outside of its limits; 0 if none does.
-
-    ``error`` is that of equity and of maintenance, relative to what they are sums of.
-    """
-    equity, maintenance = seen.equity, seen.maintenance
-    grown = rate_max * seen.gross + maintenance
-    found = np.full(len(equity), NEVER)
-    for limit, sign in ((low, 1.0), (high, -1.0)):
-        spread = seen.gross + np.abs(limit) * grown
-        room = sign * (equity - limit * maintenance) - 2.0 * (error * spread + slack)
-        room /= np.maximum(spread, 1.0)
-        none = (low <= -UNBOUNDED) | (maintenance <= 0) if sign > 0 else high >= UNBOUNDED
-        room[none] = NEVER
-        np.minimum(found, room, out=found)
-    np.maximum(found, 0.0, out=found)
-    return found

@@ -53,7 +53,8 @@ def enqueue(
 ) -> None:
     """Put an account under liquidation: no more orders of its own, and a place in the queue."""
     account = w.accounts[account_id]
-    account.liquidating = w.dirty[account_id] = True
+    account.liquidating = True
+    venue.mirror.ignore(account_id)
     venue.queue.append(account_id)
     instrument, asset = _cause(w, venue, account)
     w.out.append((31, account_id, equity, maintenance, ratio, instrument, asset))

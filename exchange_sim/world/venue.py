@@ -10,8 +10,9 @@ from exchange_sim.model.account import CASH, PORTFOLIO, Account
 from exchange_sim.risk.fund_history import FundHistory
 from exchange_sim.risk.funding import PremiumAverage
 from exchange_sim.risk.marks import BasisWindow
-from exchange_sim.risk.mirror import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits, Mirror
+from exchange_sim.risk.mirror import Mirror
 from exchange_sim.risk.profile import ORACLE_MEDIAN
+from exchange_sim.risk.reach import ABOVE_ONE, NEVER_NAMED, UNBOUNDED, Limits
 from exchange_sim.risk.watch_list import WatchList
 from exchange_sim.units import NANOS_PER_HOUR, PPM
 from exchange_sim.world.collateral_prices import Pricing
