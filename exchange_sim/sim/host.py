@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from exchange_sim.errors import StrategyFault
+from exchange_sim.errors import InvariantViolation, StorageError, StrategyFault
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import Kernel
@@ -77,6 +77,17 @@ class FaultReport:
 
     def __str__(self) -> str:
         return f"{self.where}: strategy {self.strategy!r} failed in {self.callback}: {self.message}"
+
+
+def not_of_strategy(fault: BaseException) -> bool:
+    """Whether the machine failed, or the market, in the middle of what a strategy asked for.
+
+    Told by where it was raised, since a strategy can raise the same classes.
+    """
+    if not isinstance(fault, StorageError | InvariantViolation):
+        return False
+    origin = traceback.extract_tb(fault.__traceback__)[-1].filename
+    return origin.startswith(_PACKAGE) and not origin.startswith(_SHIPPED)
 
 
 def locate(fault: BaseException) -> str:
@@ -131,7 +142,13 @@ class Host:
             agent.finish()
 
     def report(self, agent: Agent, function: Callable[..., Any], fault: BaseException) -> None:
-        """Record a fault and act on the policy.  Raises ``StrategyFault`` under ``stop``."""
+        """Record a fault and act on the policy.
+
+        Raises ``StrategyFault`` under ``stop``, and ``fault`` itself when the disk or the market
+        failed while a request of the strategy was carried out.
+        """
+        if not_of_strategy(fault):
+            raise fault
         callback = getattr(function, "__name__", "callback")
         text = f"{type(fault).__name__}: {_text_of(fault)}"
         now = self.kernel.now_ns

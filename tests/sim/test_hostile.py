@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from exchange_sim.errors import Livelock, StrategyFault
-from exchange_sim.limits import OUTBOX_MESSAGES_MAX
+from exchange_sim.errors import Livelock, StorageError, StrategyFault
+from exchange_sim.journal.writer import JournalWriter
+from exchange_sim.limits import JOURNAL_BLOCK_COMMANDS, OUTBOX_MESSAGES_MAX
 from exchange_sim.messages.reasons import NoteKind, RejectReason
 from exchange_sim.sim import Latency, Run
 from exchange_sim.strategy import OrderHandle, OrderStatus, Strategy
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES
 from tests.doubles.sim_world import MS, SPOT, START_NS, add, make_run, quote
+from tests.doubles.storage import FaultyDisk, header
 
 SYMBOL = "leading:BTCUSDT"
 SECOND = 1_000 * MS
@@ -316,3 +318,32 @@ def test_ctrl_c_is_not_a_fault_of_the_strategy():
     with pytest.raises(KeyboardInterrupt):
         execute(run)
     assert run.host.fault_count == 0
+
+
+@pytest.mark.parametrize("policy", ["stop", "continue"])
+def test_full_disk_is_not_a_fault_of_the_strategy(policy, tmp_path):
+    """The journal that fails during a request says so itself, whatever the policy."""
+
+    class Notes(Strategy):
+        def on_start(self) -> None:
+            for k in range(2 * JOURNAL_BLOCK_COMMANDS):
+                self.note(NoteKind.SHOCK, k)
+
+    disk = FaultyDisk(lambda operation: operation > 3)
+    journal = JournalWriter(tmp_path / "journal.bin", header(), disk.open)
+    run = make_run(journal=journal)
+    add(run, "bot", Notes(), policy=policy)
+
+    with pytest.raises(StorageError, match=r"cannot write journal\.bin"):
+        execute(run)
+    assert run.host.fault_count == 0
+
+
+def test_raising_the_classes_of_the_machine_is_a_fault():
+    """Where it was raised counts, not what."""
+    run = make_run()
+    error = StorageError("mine")
+    add(run, "bad", raising("on_timer", lambda: (_ for _ in ()).throw(error)))
+
+    with pytest.raises(StrategyFault, match="StorageError: mine"):
+        execute(run)
