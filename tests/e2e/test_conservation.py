@@ -10,6 +10,7 @@ import pytest
 from exchange_sim import open_run
 from exchange_sim.analysis.second_bookkeeper import check_balances
 from exchange_sim.messages.reasons import PostingKind
+from exchange_sim.model.enums import InstrumentKind
 from tests.e2e.harness import events, here, run_into
 
 SLICE = ("--set", "scenario.start=2025-10-10T20:49:40Z", "--until", "75s")
@@ -55,12 +56,17 @@ def test_every_asset_sums_to_nothing(run: Path) -> None:
 
 @both
 def test_trades_have_two_sides_and_fees_arrive(run: Path) -> None:
-    """A trade's fees go to the fee account of its venue, which receives nothing else."""
+    """A trade's fees go to the fee account of its venue, which receives nothing else.
+
+    They are paid in what the instrument settles in: coins of the base for an inverse perpetual.
+    """
     data = open_run(run)
     fees: Counter[tuple[int, int]] = Counter()
     for trade in events(run, "traded").to_pylist():
         inst = data.instruments[trade["instrument"]]
-        fees[inst["fee_account"], inst["quote_asset"]] += trade["maker_fee"] + trade["taker_fee"]
+        inverse = inst["kind"] == InstrumentKind.INVERSE_PERPETUAL
+        settled = inst["base_asset"] if inverse else inst["quote_asset"]
+        fees[inst["fee_account"], settled] += trade["maker_fee"] + trade["taker_fee"]
         assert trade["qty"] > 0
         assert trade["price"] > 0
     posted = events(run, "ledger_posted").to_pylist()
