@@ -6,6 +6,7 @@ import json
 import shutil
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -200,12 +201,25 @@ def test_presence_is_counted_in_seconds(tmp_path: Path) -> None:
     assert sheet.capital == pytest.approx(200_000, rel=0.01)
 
 
-def test_own_impact(with_bot: RunData, small_run: Path) -> None:
-    """The market with and without it, and what the others gained."""
-    impact = own_impact(with_bot, open_run(small_run), "added-maker")
-    perpetual = next(row for row in impact.markets if row.symbol == "leading:ALTUSDT-PERP")
+def tape(run: RunData, symbol: str) -> tuple[Any, Any]:
+    """Lowest price and dollars of all trades in a market."""
+    view = run.view("traded")
+    rows = view.filter(pc.equal(view.column("instrument"), symbol)).to_pylist()
+    volume = pytest.approx(sum(row["price"] * row["qty"] for row in rows))
+    return pytest.approx(min(row["price"] for row in rows)), volume
 
-    assert perpetual.fall_with != perpetual.fall_without
+
+def test_own_impact(with_bot: RunData, small_run: Path) -> None:
+    """The market with and without it, each from its own tape, and what the others gained."""
+    without = open_run(small_run)
+    impact = own_impact(with_bot, without, "added-maker")
+    perpetual = next(row for row in impact.markets if row.symbol == "leading:ALTUSDT-PERP")
+    assert (perpetual.low_with, perpetual.volume_with) == tape(with_bot, perpetual.symbol)
+    assert (perpetual.low_without, perpetual.volume_without) == tape(without, perpetual.symbol)
+
+    # Both may fall to the same old bid; what was traded on the way cannot be the same.
+    assert perpetual.volume_with != perpetual.volume_without
+    assert perpetual.end_with != perpetual.end_without
     assert "mm-1" in impact.profits
     with pytest.raises(UsageError, match="differ in added-maker, mm-1 as well"):
         own_impact(open_run(small_run), with_bot, "mm-1")
