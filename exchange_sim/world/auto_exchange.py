@@ -1,7 +1,8 @@
 """Multi-assets mode: a debit that grew too large is covered by selling collateral pro rata.
 
 Losses of an account that has no cash become a debit (a loan that the venue makes by itself).  Once
-it passes the venue's floor, the venue takes collateral for it at the collateral price less a
+it passes the venue's floor, or once an account without positions owes at least 99.5 % of what its
+assets are worth, the venue takes collateral for it at the collateral price less a
 haircut, from all assets in proportion to their values::
 
     taken value = debit / (1 - haircut)
@@ -12,8 +13,8 @@ https://www.binance.com/en/futures/trading-rules/perpetual/multi-asset-info.
 
 Simplifications
 ---------------
-Debits in other assets than the numeraire are not exchanged, and the rule about flat accounts with a
-high loan-to-value is left to the liquidation.
+Debits in other assets than the numeraire are not exchanged.  A venue without a floor has neither
+rule.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.model.account import CROSS, Account
+from exchange_sim.risk.cross_margin import AUTO_EXCHANGE_LTV as LTV
 from exchange_sim.units import PPM
 from exchange_sim.world.auto_loans import cover_shortfall, repay_auto
 from exchange_sim.world.margin import asset_value
@@ -41,7 +43,9 @@ def exchange_debits(w: World, venue: VenueState) -> None:
         debit = account.auto_loans.get(asset, 0)
         if not debit:
             del venue.debtors[account_id]
-        elif floor and debit > floor and not account.liquidating and _takes_part(account):
+        elif not floor or account.liquidating or not _takes_part(account):
+            continue
+        elif debit > floor or _over_pledged(w, venue, account, debit):
             _exchange(w, venue, account, debit)
 
 
@@ -51,14 +55,27 @@ def _takes_part(account: Account) -> bool:
     return account.mode == CROSS and account.owner >= 0 and account.parent < 0 and not margin
 
 
-def _exchange(w: World, venue: VenueState, account: Account, debit: int) -> None:
-    """Take collateral pro rata, at most all of it, and pay for it after the haircut."""
-    kept = PPM - venue.spec.auto_exchange_haircut_ppm
+def _over_pledged(w: World, venue: VenueState, account: Account, debit: int) -> bool:
+    """Whether an account without positions owes 99.5 % or more of its assets at their prices."""
+    if any(position.held for position in account.positions.values()):
+        return False
+    return debit * LTV.denominator >= LTV.numerator * sum(_values(w, venue, account).values())
+
+
+def _values(w: World, venue: VenueState, account: Account) -> dict[int, int]:
+    """What the assets that can be taken are worth, before any haircut."""
     values = {}
     for asset in venue.spot_of:
         value = asset_value(w, venue.id, asset, w.ledger.free(account.id, asset))
         if value > 0 and asset in venue.spec.collateral:
             values[asset] = value
+    return values
+
+
+def _exchange(w: World, venue: VenueState, account: Account, debit: int) -> None:
+    """Take collateral pro rata, at most all of it, and pay for it after the haircut."""
+    kept = PPM - venue.spec.auto_exchange_haircut_ppm
+    values = _values(w, venue, account)
     total = sum(values.values())
     wanted = min(-(-debit * PPM // kept), total)
     for asset, value in values.items():

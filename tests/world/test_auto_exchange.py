@@ -59,6 +59,27 @@ def test_small_debits_and_other_modes_are_left_alone(loss: int, mode: int, floor
     assert desk.w.accounts[account].auto_loans
 
 
+@pytest.mark.parametrize(
+    ("price", "kept", "taken"), [(502, 0, True), (505, 0, False), (502, 1, False)]
+)
+def test_a_flat_account_that_owes_all_that_it_has_is_cleared(price: int, kept: int, taken: bool):
+    """4,000 against 4,016 is 99.6 %, against 4,040 99.0 %; below the floor only that decides.
+
+    With a position left, and at 99.0 %, the liquidation comes.
+    """
+    desk = Street(venue={"auto_exchange_floor": 5_000})
+    account = desk.account(CROSS, btc=8_000)
+    desk.limit(desk.house, PERP, 1, PRICE + 400, 10)
+    desk.limit(account, PERP, 0, PRICE + 400, 10)
+    desk.limit(desk.house, PERP, 0, PRICE, 10)
+    desk.limit(account, PERP, 1, PRICE, 10 - kept)
+    events = desk.marks()
+    assert not of(events, 64) + of(events, 31)
+    events = desk.move(price)
+    assert bool(of(events, 64)) is taken
+    assert bool(of(events, 31)) is not taken
+
+
 @settings(max_examples=20, deadline=None)
 @given(st.integers(5_100, 40_000), st.integers(0, 400_000))
 def test_all_is_taken_at_most_and_the_debit_shrinks_by_what_is_paid(loss: int, haircut: int):
