@@ -2,7 +2,8 @@
 
 A mid stands from its second until the next one; while a side is empty, or bid and ask are so far
 apart that their middle says nothing, the last mid stands, and before the first one the first.  In
-half ticks mids are integers, so that profits add up exactly.
+half ticks mids are integers, so that profits add up exactly.  A contract that is settled in its
+coin is worth coins, and these are worth what their spot book says.
 
 Simplification: an asset without a book of its own against a numeraire counts as one dollar when
 something is quoted in it, else as nothing.
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from exchange_sim.analysis.facts import Ints
+from exchange_sim.analysis.facts import Floats, Ints
 from exchange_sim.model.enums import InstrumentKind
 
 if TYPE_CHECKING:
@@ -32,11 +33,14 @@ SPREAD_MAX_PERCENT: Final = 20
 class Pricing:
     """How units of something become dollars: ``units * half_ticks * factor``.
 
-    ``instrument`` is whose mid counts; -1: units are worth ``factor`` each.
+    ``instrument`` is whose mid counts; -1: units are worth ``factor`` each.  ``over`` is a book by
+    whose mid that of ``instrument`` is divided, -1 for none: a contract of a coin is so many coins,
+    which its own price makes fewer and the coin's price dearer.
     """
 
     instrument: int
     factor: Fraction
+    over: int = -1
 
 
 class Marks:
@@ -88,7 +92,7 @@ class Marks:
         Where there is none, by another book there, else by its first one anywhere.
         """
         run = self._run
-        one = 10 ** run.assets[asset]["decimals"]
+        one = self._one(asset)
         if asset in self._numeraires and not self._spot_books(asset):
             return Pricing(-1, Fraction(1, one))
         books = self._spot_books(asset)
@@ -104,14 +108,67 @@ class Marks:
         return Pricing(chosen["instrument"], half_tick / one)
 
     def contract(self, instrument: int) -> Pricing:
-        """How lots of a perpetual are priced."""
+        """How lots of a perpetual are priced; those of an inverse one by their value in coins."""
         row = self._run.instruments[instrument]
+        if row["kind"] == InstrumentKind.INVERSE_PERPETUAL:
+            coin, half_tick = self.settlement(instrument), Fraction(row["tick_size"]) / 2
+            coins = -Fraction(row["lot_size"]) / half_tick * self._one(row["base_asset"])
+            return Pricing(coin.instrument, coins * coin.factor, instrument)
         return Pricing(instrument, Fraction(row["tick_size"]) / 2 * Fraction(row["lot_size"]))
+
+    def settlement(self, instrument: int) -> Pricing:
+        """How a unit of the asset that a perpetual is settled in is priced."""
+        row = self._run.instruments[instrument]
+        if row["kind"] == InstrumentKind.INVERSE_PERPETUAL:
+            return self.pricing(row["base_asset"], row["venue"])
+        return Pricing(-1, Fraction(1, self._one(row["quote_asset"])))
+
+    def value(self, pricing: Pricing, time_ns: int) -> int | Fraction:
+        """What ``pricing`` multiplies units and ``factor`` by at an instant."""
+        if pricing.instrument < 0:
+            return 1
+        mid = self.at(pricing.instrument, time_ns)
+        if pricing.over < 0:
+            return mid
+        below = self.at(pricing.over, time_ns)
+        return Fraction(mid, below) if below else 0
+
+    def values(self, pricing: Pricing, times: Ints) -> Floats:
+        """``value`` at many instants, in floats."""
+        if pricing.instrument < 0:
+            return np.ones(len(times))
+        mids = self.on(pricing.instrument, times).astype(np.float64)
+        if pricing.over < 0:
+            return mids
+        below = self.on(pricing.over, times)
+        return np.divide(mids, below, out=np.zeros(len(times)), where=below > 0)
+
+    def entry(self, instrument: int, lots: int, price: int) -> int:
+        """What ``lots`` signed lots bought at ``price`` ticks add to the entry, in units settled.
+
+        Coins are rounded down in size, as the contract says.
+        """
+        row = self._run.instruments[instrument]
+        if row["kind"] != InstrumentKind.INVERSE_PERPETUAL:
+            return lots * price * self.unit_value(instrument)
+        coin_value = Fraction(row["lot_size"]) / Fraction(row["tick_size"])
+        coins = abs(lots) * int(coin_value * self._one(row["base_asset"])) // price
+        return -coins if lots > 0 else coins
+
+    def size(self, instrument: int, lots: int, price: int) -> float:
+        """Dollars that lots are worth at a price in ticks: contracts of a coin are dollars."""
+        row = self._run.instruments[instrument]
+        value = lots * float(row["lot_size"])
+        inverse = row["kind"] == InstrumentKind.INVERSE_PERPETUAL
+        return value if inverse else value * price * float(row["tick_size"])
+
+    def _one(self, asset: int) -> int:
+        return int(10 ** self._run.assets[asset]["decimals"])
 
     def unit_value(self, instrument: int) -> int:
         """Quote units of one tick times one lot."""
         row = self._run.instruments[instrument]
-        scale = 10 ** self._run.assets[row["quote_asset"]]["decimals"]
+        scale = self._one(row["quote_asset"])
         return int(Fraction(row["tick_size"]) * Fraction(row["lot_size"]) * scale)
 
     def _spot_books(self, asset: int) -> list[dict[str, Any]]:

@@ -86,7 +86,7 @@ _PART_OF: Final = {
 
 Key = tuple[str, int, int]
 """What is held: ``("asset", asset, venue)``, ``("contract", instrument, 0)``, or
-``("entry", instrument, 0)``: minus what open contracts cost."""
+``("entry", instrument, 0)``: minus what open contracts cost, in units that they settle in."""
 Row = tuple[int, int, str, dict[str, Any]]
 
 
@@ -132,7 +132,7 @@ class _Holding:
 
     __slots__ = ("last", "pricing", "times", "units", "values")
 
-    def __init__(self, pricing: Pricing, last: int) -> None:
+    def __init__(self, pricing: Pricing, last: int | Fraction) -> None:
         self.pricing = pricing
         self.last = last
         self.units = 0
@@ -150,7 +150,7 @@ class _Book:
         self._venues = {account: run.accounts[account]["venue"] for account in accounts}
         self._holdings: dict[Key, _Holding] = {}
         self._entries: dict[tuple[int, int], list[int]] = {}
-        self._sums: dict[tuple[str, Key], int] = {}
+        self._sums: dict[tuple[str, Key], int | Fraction] = {}
         self._flows: list[tuple[int, Fraction]] = []
         self._pledges = Pledges()
 
@@ -191,7 +191,7 @@ class _Book:
             for name, sign in (("long_account", 1), ("short_account", -1)):
                 if row[name] in self._venues:
                     lots = sign * row["qty"]
-                    cost = lots * row["price"] * self._marks.unit_value(row["instrument"])
+                    cost = self._marks.entry(row["instrument"], lots, row["price"])
                     self._contracts(time_ns, row[name], row["instrument"], lots, cost, "flows")
         elif kind.startswith("loan_"):
             for account, asset, units, part in getattr(self._pledges, kind[5:])(row):
@@ -214,7 +214,10 @@ class _Book:
             forced = role == "taker" and row["taker_flags"] & (FLAG_LIQUIDATION | FLAG_FORCED)
             part = "liquidation" if forced else "spread"
             value = sign * row["quote_amount"]
-            quote = facts["quote_asset"]
+            quote, lots = facts["quote_asset"], sign * row["qty"]
+            if facts["kind"] == InstrumentKind.INVERSE_PERPETUAL:
+                value = self._marks.entry(row["instrument"], lots, row["price"])
+                quote = facts["base_asset"]
             self._move(time_ns, account, quote, -row[f"{role}_fee"], "fees")
             if facts["kind"] == InstrumentKind.SPOT:
                 self._move(time_ns, account, facts["base_asset"], sign * row["base_amount"], part)
@@ -223,7 +226,6 @@ class _Book:
             # Realized PnL goes to the wallet and out of what the open contracts cost.
             pnl = row[f"{role}_pnl"]
             self._move(time_ns, account, quote, pnl, part)
-            lots = sign * row["qty"]
             self._contracts(time_ns, account, row["instrument"], lots, value + pnl, part)
 
     def _shrink(self, time_ns: int, account: int, instrument: int, lots: int) -> None:
@@ -258,7 +260,7 @@ class _Book:
         holding = self._holdings.get(key)
         if holding is None:
             pricing = self._pricing(key)
-            holding = self._holdings[key] = _Holding(pricing, self._mid(pricing, time_ns))
+            holding = self._holdings[key] = _Holding(pricing, self._marks.value(pricing, time_ns))
         self._revalue(key, holding, time_ns)
         value = units * holding.last
         if part == "flows":
@@ -270,14 +272,11 @@ class _Book:
         holding.values.append(holding.units)
 
     def _revalue(self, key: Key, holding: _Holding, time_ns: int) -> None:
-        mid = self._mid(holding.pricing, time_ns)
+        mid = self._marks.value(holding.pricing, time_ns)
         if mid != holding.last:
             gain = holding.units * (mid - holding.last)
             self._sums["inventory", key] = self._sums.get(("inventory", key), 0) + gain
             holding.last = mid
-
-    def _mid(self, pricing: Pricing, time_ns: int) -> int:
-        return 1 if pricing.instrument < 0 else self._marks.at(pricing.instrument, time_ns)
 
     def _pricing(self, key: Key) -> Pricing:
         kind, number, venue = key
@@ -285,8 +284,7 @@ class _Book:
             return self._marks.pricing(number, venue)
         if kind == "contract":
             return self._marks.contract(number)
-        quote = self._run.instruments[number]["quote_asset"]
-        return Pricing(-1, Fraction(1, 10 ** self._run.assets[quote]["decimals"]))
+        return self._marks.settlement(number)
 
     # the end
 
@@ -310,14 +308,15 @@ class _Book:
         for row in table.to_pylist():
             pricing = self._marks.pricing(row["asset"], self._venues[row["ledger_account"]])
             net = row["amount"] - row["loan"]
-            value += net * self._mid(pricing, end_ns) * pricing.factor
+            value += net * self._marks.value(pricing, end_ns) * pricing.factor
         for account, asset, units in self._pledges.held():
             pricing = self._marks.pricing(self._asset(account, asset), self._venues[account])
-            value += units * self._mid(pricing, end_ns) * pricing.factor
+            value += units * self._marks.value(pricing, end_ns) * pricing.factor
         for (_, instrument), (lots, cost) in self._entries.items():
             pricing = self._marks.contract(instrument)
-            value += lots * self._mid(pricing, end_ns) * pricing.factor
-            value -= cost * self._pricing(("entry", instrument, 0)).factor
+            value += lots * self._marks.value(pricing, end_ns) * pricing.factor
+            pricing = self._marks.settlement(instrument)
+            value -= cost * self._marks.value(pricing, end_ns) * pricing.factor
         return value
 
     def _curves(self, grid: Ints) -> tuple[Floats, Floats, Floats]:
@@ -325,10 +324,9 @@ class _Book:
         for (kind, *_), holding in self._holdings.items():
             units = step(holding.times, holding.values, grid)
             pricing = holding.pricing
-            mids = self._marks.on(pricing.instrument, grid) if pricing.instrument >= 0 else 1
-            worth = units * mids * float(pricing.factor)
+            worth = units * self._marks.values(pricing, grid) * float(pricing.factor)
             value += worth
-            if kind == "contract" or pricing.instrument >= 0:
+            if kind == "contract" or (kind == "asset" and pricing.instrument >= 0):
                 exposure += np.abs(worth)
         times = [time_ns for time_ns, _ in self._flows]
         paid = np.cumsum([float(amount) for _, amount in self._flows])

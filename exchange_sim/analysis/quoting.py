@@ -275,12 +275,10 @@ def _presence(
         sides[instrument][side, first:after] = True
         twice = mids[instrument][first:after]
         near = np.abs(2 * abs(price) - twice) * 1_000_000 <= NEAR_PPM * twice
-        depth[instrument][side, first:after] += near * (abs(price) * lots)
+        depth[instrument][side, first:after] += near * marks.size(instrument, lots, abs(price))
     figures, totals = [], np.zeros((2, len(grid)))
     for instrument in traded:
-        quote = run.instruments[instrument]["quote_asset"]
-        unit = marks.unit_value(instrument) / 10 ** run.assets[quote]["decimals"]
-        shown = depth[instrument] * unit
+        shown = depth[instrument]
         totals += shown
         figures.append(_figures(run, instrument, sides[instrument], shown, mids[instrument], grid))
     return tuple(figures), totals[0], totals[1]

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from exchange_sim import open_run
+from exchange_sim.analysis.marks_of_run import Marks
+from exchange_sim.analysis.pnl import profit_of
 from exchange_sim.analysis.second_bookkeeper import check_balances
+from exchange_sim.analysis.tear_sheet import strategies_of
 from exchange_sim.errors import ScenarioError
 from exchange_sim.messages.events import LiquidationStep
 from exchange_sim.scenario import load
@@ -68,6 +71,53 @@ def test_contracts_in_dollars_and_fees_in_coins(run: Path) -> None:
     fees = 0.0005 * (100_000 / 100_010 + 100_000 / 99_990)
     assert last["qty"] == 0
     assert last["coins"] == pytest.approx(2 - spread - fees, abs=3e-8)
+
+
+MOVES = """        self.set_timer("move", 4, repeat=False)
+
+    def on_timer(self, name: str) -> None:
+        \"\"\"Every price falls, that of the contract further than the coin's.\"\"\"
+        self.cancel_all_orders()
+        for symbol, size, price in ((SPOT, 5, 95_000), (PERP, 10, 95_000), (COIN, 500_000, 94_900)):
+            self.buy(symbol, size, price - 10)
+            self.sell(symbol, size, price + 10)
+
+
+class Reporter(Strategy):
+"""
+
+
+def test_profits_of_coin_margined_contracts_add_up(tmp_path: Path) -> None:
+    """100,000 dollars of contracts, bought at 100,010 and sold at 94,890, while the coin falls.
+
+    Whoever holds two coins and so many contracts loses on both; what is left is coins at 95,000.
+    """
+    for name in ("modes.toml", "modes.py"):
+        text = FILE.with_name(name).read_text()
+        text = text.replace("class Reporter(Strategy):\n", MOVES, 1)
+        (tmp_path / name).write_text(
+            text.replace("\n\n\n        self.set", "\n        self.set", 1)
+        )
+    done = build_run(load(tmp_path / "modes.toml"), out=tmp_path / "runs").execute()
+    assert done.directory is not None
+    run = open_run(done.directory)
+    marks, found = Marks(run), {}
+    for name, accounts in strategies_of(run).items():
+        found[name] = profit = profit_of(run, accounts, marks)
+        assert profit.unexplained == 0, name
+        assert profit.curve[-1] == pytest.approx(float(profit.total), rel=1e-9), name
+    coins = found["coins"]
+    bought, sold = 100_000 / 100_010, 100_000 / 94_890
+    left = 2 + bought - sold - 0.0005 * (bought + sold)
+    assert float(coins.total) == pytest.approx(left * 95_000 - 200_000, abs=0.01)
+    assert float(coins.parts["fees"]) == pytest.approx(
+        -0.0005 * (bought * 100_000 + sold * 95_000), abs=0.01
+    )
+    assert float(coins.parts["spread"]) == pytest.approx(
+        -10 / 100_010 * 100_000 - 10 / 94_890 * 95_000 * 100_000 / 94_900, abs=0.05
+    )
+    (coin,) = [row for row in run.tear_sheet("maker").markets if row.symbol == "demo:BTCUSD-COIN"]
+    assert 350_000 < coin.bid_depth < 500_000
 
 
 def ends(tmp_path: Path, *without: str) -> tuple[set[int], dict[str, int]]:
