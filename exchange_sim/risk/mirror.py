@@ -13,7 +13,7 @@ pieces (convex), collateral value with tiers the minimum (concave).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -40,6 +40,10 @@ ROUNDED_TERMS = 8.0
 """Roundings per asset or position, times a threshold below two."""
 LOAN_MMR_MIN_PPM = 1e-9
 """Whoever owes anything has some maintenance margin here, though it may be below any rounding."""
+
+
+MANY: Final = 16
+"""Assets from which on it pays to look for those that have changed."""
 
 
 class Mirror:
@@ -85,7 +89,7 @@ class Mirror:
         self._rows: list[tuple[list[int], list[int]]] = []
         self._arrays: list[tuple[Ints, Ints] | None] = []
         self._net: list[list[int] | None] = []
-        """What each account without loans held when it was copied."""
+        """What each account of ``MANY`` assets and no loans held when it was copied."""
 
     def refresh(
         self,
@@ -112,7 +116,8 @@ class Mirror:
         self.cash[k] = net[self.numeraire]
         self.loan[k] = loans.get(self.numeraire, 0)
         self.low[k], self.high[k] = between
-        if not loans and self._same_assets(k, net):
+        before = self._net[k]
+        if before is not None and not loans and self._same_assets(k, before, net):
             assets, held_rows = old_assets, self._rows[k][0]
         else:
             assets = [a for a, x in enumerate(net) if (x or a in loans) and a != self.numeraire]
@@ -120,7 +125,7 @@ class Mirror:
             for asset in old_assets:
                 if not net[asset] and asset not in loans:
                     self.held.drop(k, asset)
-            self._net[k] = None if loans else list(net)
+            self._net[k] = list(net) if len(assets) >= MANY and not loans else None
         open_now = [i for i, p in positions.items() if p.qty]
         if not self.complete:
             open_now = [i for i in open_now if i in self.slot]
@@ -139,14 +144,13 @@ class Mirror:
         self._rows[k] = (held_rows, position_rows)
         self._arrays[k] = None
 
-    def _same_assets(self, k: int, net: Sequence[int]) -> bool:
-        """Whether the account holds the assets that it held; then their rows are set.
+    def _same_assets(self, k: int, before: list[int], net: Sequence[int]) -> bool:
+        """Whether the account holds the assets that it held ``before``; then their rows are set.
 
         A fill changes one asset of a thousand.
         """
-        before = self._net[k]
-        if before is None or before == net:
-            return before is not None
+        if before == net:
+            return True
         changed = [a for a, (old, new) in enumerate(zip(before, net, strict=True)) if old != new]
         if any(not before[a] or not net[a] for a in changed if a != self.numeraire):
             return False
