@@ -130,11 +130,11 @@ class Player:
 
 
 def _plain(player: Player, frames: int) -> None:
-    """Frames one below the other, a second of the viewer's time apart, without waiting."""
+    """Frames one below the other, the first at the start, a second of the viewer apart."""
     from exchange_sim.cli.watch_frame import frame
 
-    for _ in range(frames):
-        player.play(1.0)
+    for number in range(frames):
+        player.play(1.0 if number else 0.0)
         output.print(frame(player.watch, output.width, PLAIN_HEIGHT, player.status()))
         if player.watch.done:
             break

@@ -23,7 +23,7 @@ from exchange_sim.cli import main
 from exchange_sim.cli.watch import Player, split_keys
 from exchange_sim.cli.watch_frame import frame, number, short
 from exchange_sim.model.enums import BUY, FLAG_FORCED, FLAG_LIQUIDATION, SELL
-from exchange_sim.units import NANOS_PER_S
+from exchange_sim.units import NANOS_PER_S, format_utc
 from tests.e2e.harness import ROOT, environment_with
 
 FORCED = FLAG_FORCED | FLAG_LIQUIDATION
@@ -189,6 +189,7 @@ def test_plain_frames(small_run: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert len(clocks) == 3
     seconds = [int(c[3:5]) * 60 + int(c[6:]) for c in clocks]
     assert [b - a for a, b in pairwise(seconds)] == [20, 20]
+    assert clocks[0] == format_utc(open_run(small_run).manifest.start_ns)[11:19]
 
 
 @pytest.mark.parametrize(
