@@ -32,6 +32,8 @@ COLLAPSED: Final = 0.5
 """Share of its price at the news under which an alt counts as collapsed."""
 WITHDRAWN: Final = 0.1
 """Share of calm bids within 1 % under which the makers of alts have left."""
+MEAN_S: Final = 60
+"""Seconds over which bids are averaged."""
 AVERSION_SHARE: Final = 0.01
 """The link of risk aversion: the first fall of BTC by so much since the news."""
 
@@ -216,11 +218,14 @@ def _withdrawal(view: View) -> Found:
         calm += float(np.median(depth[book.t < view.news_ns]))
         after = depth[book.t >= view.news_ns]
         total = after if not len(total) else total[: len(after)] + after[: len(total)]
-    gone = total < WITHDRAWN * calm
+    # Bids that are gone for a single second are only being requoted.
+    width = min(MEAN_S, len(total))
+    mean = np.convolve(total, np.full(width, 1.0 / width), "valid")
+    gone = mean < WITHDRAWN * calm
     if not gone.any():
         raise CannotMeasureError(f"alts kept {100 * WITHDRAWN:g} % of their bids")
-    when = view.news_ns + (int(np.argmax(gone)) + 1) * NANOS
-    return when, calm - float(total.min()), "bids within 1 % that alts' spot books lost"
+    when = view.news_ns + (int(np.argmax(gone)) + width) * NANOS
+    return when, calm - float(mean.min()), "bids within 1 % that alts' spot books lost"
 
 
 def _collapse(view: View) -> Found:

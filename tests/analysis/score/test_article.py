@@ -26,8 +26,8 @@ def run() -> MadeUpRun:
     run.add(MarginBandChanged, 20, account=3, band=MarginBand.REMINDER, equity=70)
     run.add(LiquidationStarted, 30, account=3)
     run.add(LiquidationStep, 31, account=3, action=3, instrument=0, qty=1, value=250)
-    for second, depth in ((-2, 1000), (-1, 1000), (1, 1000), (2, 900), (3, 99)):
-        run.quote(second, 100, 101, depth, at=1)
+    for second in range(-2, 70):
+        run.quote(second, 100, 101, 1000 if second < 9 else 50, at=1)
     run.path([(-1, 100), (70, 50)], at=1)
     return run
 
@@ -42,11 +42,11 @@ def seconds(chain: Chain) -> list[float | None]:
 def test_links_have_time_and_size(run: MadeUpRun) -> None:
     chain = chain_of(run.view())
 
-    assert seconds(chain) == [0.0, 5.0, None, None, None, 20.0, 30.0, 3.0, 70.0]
+    assert seconds(chain) == [0.0, 5.0, None, None, None, 20.0, 30.0, 66.0, 70.0]
     assert [link.usd for link in chain.links] == [
-        0.0, 300.0, None, None, None, 70.0, 250.0, 901.0, 100.0,
+        0.0, 300.0, None, None, None, 70.0, 250.0, 950.0, 100.0,
     ]  # fmt: skip
-    assert (chain.happened, chain.in_order, chain.complete) == (6, False, False)
+    assert (chain.happened, chain.in_order, chain.complete) == (6, True, False)
     assert "no pegged" not in chain.links[3].what
 
 
