@@ -96,6 +96,16 @@ def test_bids_vanish_from_nine_pairs_of_ten_within_seconds(names: dict[str, Any]
     assert gone - (first - shock) / NANOS <= 15
 
 
+def test_commands_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They run; here on five coins for a second."""
+    monkeypatch.chdir(tmp_path)
+    lines = re.findall(r"^\$ exchange-sim (run .*)$", GUIDE.read_text(), flags=re.MULTILINE)
+    assert len(lines) == 3
+    for line in lines:
+        short = ["--set", "assets.C.count=5", "--until", "1s", "--no-log", "--quiet"]
+        assert here(*line.split(), *short).code == 0
+
+
 def test_only_the_lead_was_sold(names: dict[str, Any]) -> None:
     """The stress is on one market: the seller has no order in any coin."""
     sold = names["run"].sql(
