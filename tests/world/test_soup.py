@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.model.account import CROSS, ISOLATED, PORTFOLIO
 from exchange_sim.world import World
+from exchange_sim.world.invariants import check_world
 from exchange_sim.world.shadow import ShadowBook, ShadowLedger
 from exchange_sim.world.steps import StepChecker
 from tests.world.factory import COIN_PERP
@@ -31,16 +32,20 @@ def stir(
     seed: int,
     count: int,
     crash: bool = False,
-    level: str | None = "full",
+    level: str | None = "sampled",
     modes: tuple[int, ...] = MODES,
     coin: bool = False,
 ):
-    """A world after ``count`` commands; its events; fails on the first broken rule."""
+    """A world after ``count`` commands; its events; fails on the first broken rule.
+
+    Without "full" the events and the touched accounts are judged at every command, and the whole
+    world at every fifth: what is broken there stays broken.
+    """
     w = World(soup_config(seed, coin))
     soup = Soup(w, seed, crash=crash, modes=modes)
     checker = StepChecker(w, level) if level else None
     events = []
-    for _ in range(count):
+    for number in range(count):
         command = soup.next()
         if checker is not None:
             checker.before(command)
@@ -48,6 +53,8 @@ def stir(
         events += happened
         if checker is not None:
             found = checker.observe(command, happened)
+            if level == "sampled" and number % 5 == 0:
+                found += check_world(w)
             assert found == [], (seed, command, found[:3])
     return w, events
 
@@ -55,8 +62,8 @@ def stir(
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("crash", [False, True])
 def test_no_rule_is_broken(seed, crash):
-    """Every rule at every step, in calm and in crash."""
-    stir(seed, SHORT, crash=crash)
+    """In calm and in crash; one of them with every rule at every step."""
+    stir(seed, SHORT, crash=crash, level="full" if seed == 3 and crash else "sampled")
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -89,9 +96,9 @@ def test_no_rule_is_broken_in_coins(seed, crash):
 @pytest.mark.parametrize("crash", [False, True])
 def test_no_rule_is_broken_for_long(seed, crash):
     """The same, longer and with more seeds."""
-    stir(seed, LONG, crash=crash)
-    stir(seed, LONG, crash=crash, modes=ALL_MODES, coin=True)
-    stir(seed, LONG, crash=crash, modes=MARGIN_MODES, coin=True)
+    stir(seed, LONG, crash=crash, level="full")
+    stir(seed, LONG, crash=crash, modes=ALL_MODES, coin=True, level="full")
+    stir(seed, LONG, crash=crash, modes=MARGIN_MODES, coin=True, level="full")
 
 
 def test_the_soup_reaches_what_it_should():
