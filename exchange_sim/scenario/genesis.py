@@ -232,7 +232,7 @@ class Genesis:
             stream = streams.stream(f"population/{item.name}/{book.name}")
             facts = _book_facts(book)
             crowd = build_table(CrowdBook, {**facts, "venue": book.venue, **params}, item.name)
-            priced = [attrs.evolve(x, unit_usd=self.unit_usd(x.asset)) for x in choices]
+            priced = self._priced(choices, book.venue)
             specs = draw_crowd(crowd, priced, stream)
             ids = [self._crowd_account(item, spec) for spec in specs]
             for pair in match_positions(specs):
@@ -255,6 +255,17 @@ class Genesis:
                 hint = nearest(choice.asset, self.names.assets)
                 raise ValueError(f"collateral: there is no asset {choice.asset!r}; {hint}")
         return [CollateralChoice(x.asset, x.share, 0.0, x.haircut) for x in choices]
+
+    def _priced(self, choices: list[CollateralChoice], venue: str) -> list[CollateralChoice]:
+        """With the value of their units; as money alone once no account is unified.
+
+        A position of the crowd is margined alone anyway, each by an account of its own.  What is
+        left to switch off is that its margin falls with an asset: the same value is money then.
+        """
+        if not self.scenario.mechanisms.unified_account:
+            money = self.scenario.venues[venue].numeraire
+            choices = [attrs.evolve(x, asset=money, haircut=1.0) for x in choices]
+        return [attrs.evolve(x, unit_usd=self.unit_usd(x.asset)) for x in choices]
 
     def unit_usd(self, asset: str) -> float:
         """Dollars of the smallest unit of an asset, at its initial price on the first venue."""

@@ -20,7 +20,8 @@ class Mechanisms:
     macro_shock: bool = _switch("The exogenous news and the selling that it causes.")
     mm_withdrawal: bool = _switch("Market makers' withdrawal policies.")
     unified_account: bool = _switch(
-        "Unified accounts; off: the same holdings, each position margined alone, no margin loans."
+        "Unified accounts; off: the same holdings, each position margined alone, no margin loans,"
+        " and the crowd's collateral in money."
     )
     collateral_sale: bool = _switch(
         "Liquidations sell collateral through the books; off: only once no position is left."

@@ -15,6 +15,7 @@ from exchange_sim.analysis.second_bookkeeper import check_balances
 from exchange_sim.analysis.tear_sheet import strategies_of
 from exchange_sim.errors import ScenarioError
 from exchange_sim.messages.events import LiquidationStep
+from exchange_sim.model.account import CROSS
 from exchange_sim.scenario import load
 from exchange_sim.scenario.build import build_run
 
@@ -148,6 +149,35 @@ def test_without_unified_accounts_a_loss_stays_where_it_is(tmp_path: Path) -> No
     assert len(touched) == 1
     assert held["demo:BTCUSDT-PERP"] == 1_000
     assert held.get("demo:ALTUSDT-PERP", 0) == 0
+
+
+def crowd_of(*without: str) -> tuple[list[dict[str, int]], list[dict[int, int]]]:
+    """What the accounts of the crowd of ``small_crash`` hold at the start, and their positions."""
+    built = build_run(load("small_crash", (), without))
+    world, holdings, positions = built.world, [], []
+    names = [spec.asset.name for spec in world.config.assets]
+    for account in world.accounts:
+        if account.mode == CROSS and account.positions and account.owner >= 0:
+            posted = world.ledger.posted[account.id]
+            holdings.append({n: x for n, x in zip(names, posted, strict=True) if x})
+            positions.append({i: p.qty for i, p in account.positions.items()})
+    return holdings, positions
+
+
+def test_without_unified_accounts_the_crowd_is_margined_in_money() -> None:
+    """One position each, as before; what was pegged dollars is money of the same value."""
+    with_pegs, before = crowd_of()
+    without, after = crowd_of("unified_account")
+    assert before == after
+    assert all(len(held) == 1 for held in after)
+    pegged = [k for k, held in enumerate(with_pegs) if "PEG" in held]
+    assert 0.2 < len(pegged) / len(before) < 0.4
+    for k, (one, other) in enumerate(zip(with_pegs, without, strict=True)):
+        assert set(other) == {"USDT"}
+        if k not in pegged:
+            assert one == other
+        else:
+            assert other["USDT"] == pytest.approx(one["PEG"], rel=0.25)
 
 
 def problems(*overrides: str, text: tuple[str, str] = ("", ""), folder: Path) -> list[str]:
