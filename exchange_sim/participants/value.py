@@ -27,7 +27,7 @@ from exchange_sim.units import NANOS_PER_S
 
 @attrs.frozen
 class ValueBook(BookParams):
-    """Capital of one book, in D1, available to either side.
+    """Capital of one book, in D1, available to either side: dollars of buyers, coins of sellers.
 
     ``arrival_d1_per_min`` is new money per minute at a fall of 5 % x beta or more, less before.
     ``fixed_value`` (a price) pins the value of a pegged asset; 0 starts from the first mid.
@@ -151,7 +151,10 @@ class ValueTraders(Strategy):
             return
         room = self._room(trader, side)
         wanted = min(room, p.rate_d1_per_s * excess * seconds)
-        for size in trader.drip.add(max(0.0, wanted)):
+        # A buyer has dollars: where coins are cheap he gets more of them.
+        coins = book.start / book.mid if side == BUY else 1.0
+        for dollars in trader.drip.add(max(0.0, wanted)):
+            size = dollars * coins
             if self.rng.random() < p.resting_share:
                 self._rest(book, side, size, reserve, now)
             else:
@@ -161,11 +164,15 @@ class ValueTraders(Strategy):
     def _room(self, trader: _Trader, side: int) -> float:
         """Capital left for this side, in D1."""
         params, book = trader.params, trader.book
-        used = (self.position_lots(book.market) - trader.base_lots) / book.depth_lots
+        lots = self.position_lots(book.market) - trader.base_lots
         deep = params.deep_d1 * trader.deep
-        if side == BUY:
-            return params.tactical_d1 + trader.arrived + deep - used
-        return params.tactical_d1 + deep + used
+        if side == SELL:
+            return params.tactical_d1 + deep + lots / book.depth_lots
+        paid = lots / book.depth_lots
+        if lots > 0:
+            entry = self.position(book.market).entry_price / book.market.tick
+            paid *= (entry or book.start) / book.start
+        return params.tactical_d1 + trader.arrived + deep - paid
 
     def _rest(self, book: Watched, side: int, size: float, worst: float, now: int) -> None:
         p = self.params

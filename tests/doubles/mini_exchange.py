@@ -18,7 +18,14 @@ from exchange_sim.messages.reasons import MarginBand
 from exchange_sim.model.enums import BUY, FLAG_SLIDE, GTX, IOC, MARKET
 from exchange_sim.rng import Stream, Streams
 from exchange_sim.strategy.api import Margin, OrderHandle, Strategy
-from exchange_sim.strategy.views import CANCELED, EXPIRED, FILLED, NEW, PARTIALLY_FILLED
+from exchange_sim.strategy.views import (
+    CANCELED,
+    EXPIRED,
+    FILLED,
+    NEW,
+    PARTIALLY_FILLED,
+    Position,
+)
 
 START_NS = 1_760_000_000 * 10**9
 
@@ -135,6 +142,7 @@ class MiniExchange:
                 desk: MiniDesk = self.desks[side.account]
                 signed = qty if side.side == BUY else -qty
                 desk.lots[side.market.id] = desk.lots.get(side.market.id, 0) + signed
+                desk.paid[side.market.id] = desk.paid.get(side.market.id, 0) + signed * best
             book.last, book.trades = best, book.trades + 1
             book.volume[order.side] += qty
             if not maker.leaves_lots:
@@ -166,6 +174,8 @@ class MiniDesk:
         self.rng: Stream = exchange.streams.stream(f"strategy/{name}")
         self._jitter = exchange.streams.stream(f"timer/{name}")
         self.lots: dict[int, int] = {}
+        self.paid: dict[int, int] = {}
+        """Ticks times lots of all fills, sales negative."""
         self.sent: list[tuple[str, OrderHandle]] = []
         self.notes: list[tuple[int, int, int, int]] = []
         self.transfers: list[tuple[str, float, str, str]] = []
@@ -188,6 +198,12 @@ class MiniDesk:
 
     def position_lots(self, symbol: Any, account: str | None = None) -> int:
         return self.lots.get(self.market(symbol).id, 0)
+
+    def position(self, symbol: Any, account: str | None, side: Any) -> Position:
+        market = self.market(symbol)
+        lots, paid = self.lots.get(market.id, 0), self.paid.get(market.id, 0)
+        entry = market.price(paid / lots) if lots else 0.0
+        return Position(market, 0, lots, entry, 0.0, 0.0)
 
     def margin(self, venue: str | None, account: str | None) -> Margin:
         name = venue or "leading"

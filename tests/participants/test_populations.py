@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -232,6 +232,26 @@ def test_value_traders_buy_dips_within_their_capital() -> None:
     assert early == 0
     assert {order.side for order in news(desk)} == {BUY}
     assert 0.03 < desk.lots[0] / d1 < 0.1
+
+
+def test_buyers_have_dollars() -> None:
+    """Where coins cost a fifth, the same capital buys several times as many of them."""
+    bought = {}
+    for depth in (1.0, 0.2):
+        exchange = world(symbols=(BTC,))
+        books = (ValueBook(BTC, DEPTH[BTC], tactical_d1=0.05, deep_d1=0.0, arrival_d1_per_min=0.0),)
+        params = ValueParams(books=books, value_follow_s=1e9, view_delay_s=2.0, resting_share=0.0)
+        desk = exchange.add(ValueTraders(params), "value")
+        exchange.run(10)
+        trader = cast("ValueTraders", desk.strategy)._traders[0]
+        trader.book.mid = trader.book.start * depth
+        paid = trader.book.market.price(trader.book.start * depth)
+        lots = round(0.03 * trader.book.depth_lots / depth)
+        desk.lots[0], desk.paid[0] = lots, round(lots * paid / trader.book.market.tick)
+        bought[depth] = cast("ValueTraders", desk.strategy)._room(trader, BUY)
+
+    assert bought[1.0] == pytest.approx(0.02, rel=0.01)
+    assert bought[0.2] == pytest.approx(0.02, rel=0.01)
 
 
 def test_value_traders_are_symmetric() -> None:
