@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from exchange_sim.analysis.score.roles import Instrument
-from exchange_sim.analysis.score.view import Array, Floats, View, columns_of
+from exchange_sim.analysis.score.view import Array, Floats, View
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.model.enums import Side
@@ -71,8 +71,7 @@ def _positions(view: View, item: Instrument, accounts: Array) -> tuple[RunningSu
         paid = lots[mine] * price[mine] * item.lot * item.tick
         parts.append((account[mine], seq[mine], lots[mine], paid))
 
-    names = ("seq", "instrument", "price", "qty", "aggressor", "maker_account", "taker_account")
-    rows = _of(item, columns_of(view.run.table(e.Traded), names))
+    rows = _of(item, view.columns(e.Traded))
     signed = np.where(rows["aggressor"] == Side.SELL, -rows["qty"], rows["qty"])
     add(rows["taker_account"], rows["seq"], signed, rows["price"])
     add(rows["maker_account"], rows["seq"], -signed, rows["price"])

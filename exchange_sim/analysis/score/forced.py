@@ -167,6 +167,14 @@ def perpetuals(view: View, target: Target) -> list[Instrument]:
 
 def liquidations_of(view: View, items: list[Instrument]) -> Forced:
     """Forced closes in some instruments, in order of time."""
+    key = ("liquidations", tuple(item.id for item in items))
+    if key not in view.cache:
+        view.cache[key] = _liquidations_of(view, items)
+    found: Forced = view.cache[key]
+    return found
+
+
+def _liquidations_of(view: View, items: list[Instrument]) -> Forced:
     parts = [_traded(view, items), _taken_over(view, items), _deleveraged(view, items)]
     joined = Forced(
         *(
@@ -245,9 +253,11 @@ def _deleveraged(view: View, items: list[Instrument]) -> Forced:
 def _net_before(view: View, accounts: Array, instruments: Array) -> Array:
     """Lots that the accounts bought less sold in trades and opened: what ADL had left to close."""
     count = len(view.roles.instruments)
-    held = np.zeros(len(view.run.accounts) * count, np.int64)
-    names = ("instrument", "qty", "aggressor", "maker_account", "taker_account")
-    traded = columns_of(view.run.table(e.Traded), names)
+    if "net" in view.cache:
+        held: Array = view.cache["net"]
+        return held[accounts.astype(np.int64) * count + instruments]
+    held = view.cache["net"] = np.zeros(len(view.run.accounts) * count, np.int64)
+    traded = view.columns(e.Traded)
     signed = np.where(traded["aggressor"] == Side.SELL, -traded["qty"], traded["qty"])
     np.add.at(held, traded["taker_account"].astype(np.int64) * count + traded["instrument"], signed)
     np.add.at(
@@ -257,8 +267,7 @@ def _net_before(view: View, accounts: Array, instruments: Array) -> Array:
     for side, sign in (("long_account", 1), ("short_account", -1)):
         keys = opened[side].astype(np.int64) * count + opened["instrument"]
         np.add.at(held, keys, sign * opened["qty"])
-    found: Array = held[accounts.astype(np.int64) * count + instruments]
-    return found
+    return held[accounts.astype(np.int64) * count + instruments]
 
 
 def _sums(view: View, target: Target, width_s: float) -> Floats:

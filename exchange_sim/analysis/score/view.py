@@ -164,6 +164,9 @@ class View:
         self.options = tuple(options)
         self.others = tuple(others)
         self.news_ns = roles.news_ns
+        self.cache: dict[Any, Any] = {}
+        """What measuring functions have worked out, by what it is."""
+        self._columns: dict[str, dict[str, Array]] = {}
         self._trades: dict[int, Trades] = {}
         self._books: dict[int, Book] = {}
         self._marks: dict[int, dict[str, Array]] = {}
@@ -252,8 +255,11 @@ class View:
         return self._books[item.id]
 
     def columns(self, kind: type[Message] | str) -> dict[str, Array]:
-        """The columns of an event table."""
-        return columns_of(self.run.table(kind))
+        """The columns of an event table; they are shared and must not be changed."""
+        name = kind if isinstance(kind, str) else kind.__name__
+        if name not in self._columns:
+            self._columns[name] = columns_of(self.run.table(kind))
+        return self._columns[name]
 
     @cached_property
     def account_venues(self) -> Array:
