@@ -16,6 +16,8 @@ from exchange_sim.world import World
 SMALL_CHAIN = Path(__file__).parents[2] / "scenarios" / "small_chain.toml"
 
 PEG, ALTS = "USDE", ("SOL", "ADA")
+SUSPENDED_S = 100
+"""Seconds after which no transfer leaves the leading venue, while they are suspended."""
 
 
 @attrs.define
@@ -24,7 +26,9 @@ class Outcome:
 
     ``lows`` are the lowest collateral prices as parts of the first, by (venue, asset); ``counts``
     events by kind; ``sold`` dollars of each asset that the liquidation engine sold; ``caused`` the
-    liquidations by the asset that caused them; ``bad_debt`` and ``forced`` are dollars.
+    liquidations by the asset that caused them; ``bad_debt`` and ``forced`` are dollars, and so is
+    ``under_position``: collateral sold from participants' accounts that still had a position.
+    ``sent`` are the transfers out of the leading venue after ``SUSPENDED_S``.
     """
 
     world: World
@@ -34,6 +38,8 @@ class Outcome:
     caused: Counter[str] = attrs.field(factory=Counter)
     bad_debt: float = 0.0
     forced: float = 0.0
+    under_position: float = 0.0
+    sent: int = 0
     pool_liquidated: float = 0.0
     redeemed: float = 0.0
 
@@ -49,14 +55,15 @@ class Outcome:
 class _Watch:
     """Listens to the events of a run while it goes on."""
 
-    kinds = frozenset({21, 30, 31, 32, 35, 36, 72, 73, 81, 112, 118})
+    kinds = frozenset({13, 21, 30, 31, 32, 35, 36, 72, 73, 81, 112, 118})
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, suspended_ns: int) -> None:
         self.outcome = Outcome(world)
+        self._suspended_ns = suspended_ns
         self._names = [spec.asset.name for spec in world.config.assets]
         self._first = [list(venue.asset_prices) for venue in world.venues]
 
-    def observe(self, _seq: int, _time_ns: int, event: tuple[int, ...]) -> None:
+    def observe(self, _seq: int, time_ns: int, event: tuple[int, ...]) -> None:
         """Take one event."""
         found, kind = self.outcome, event[0]
         found.counts[kind] += 1
@@ -68,6 +75,12 @@ class _Watch:
             found.caused[self._names[event[6]]] += 1
         elif kind == 32 and event[2] == LiquidationAction.SELL_ASSET:
             found.sold[self._names[found.world.instruments[event[3]].base]] += event[5] // 10**6
+            account = found.world.accounts[event[1]]
+            if account.owner >= 0 and any(p.qty for p in account.positions.values()):
+                found.under_position += event[5] / 10**6
+        elif kind == 13 and time_ns >= self._suspended_ns:
+            venue = found.world.venues[found.world.accounts[event[2]].venue]
+            found.sent += venue.spec.name == "leading"
         elif kind == 36:
             found.bad_debt += event[4] / 10**6
         elif kind == 73 and event[6]:
@@ -91,7 +104,7 @@ def outcome(*without: str, until_s: int = 210) -> Outcome:
         scenario = load(SMALL_CHAIN, without=without)
         end = scenario.start_ns + until_s * NANOS_PER_S
         built = build_run(scenario, until_ns=end)
-        watch = _Watch(built.world)
+        watch = _Watch(built.world, scenario.start_ns + SUSPENDED_S * NANOS_PER_S)
         built.recording.log.listen(watch)
         built.execute()
         _KNOWN[key] = watch.outcome

@@ -45,15 +45,14 @@ PREDICTIONS: dict[str, dict[str, Prediction]] = {
         "wrappers fall less": lambda base, off: off.low("WBETH") > base.low("WBETH") + 0.1,
     },
     "collateral_sale": {
-        "less collateral is sold": lambda base, off: (
-            sum(off.sold.values()) < sum(base.sold.values())
+        "no collateral is sold under a position": lambda base, off: (
+            base.under_position > 50_000 and off.under_position == 0
         ),
-        "wrappers fall less": lambda base, off: off.low("WBETH") > base.low("WBETH"),
-        "less of the dollar is sold": lambda base, off: off.sold["USDE"] < base.sold["USDE"],
+        "collateral is sold all the same, later": lambda _, off: sum(off.sold.values()) > 0,
     },
     "mm_withdrawal": {
         "alts fall less": lambda base, off: off.alts() > base.alts() + 0.1,
-        "fewer borrowers are called": lambda base, off: off.counts[CALL] < base.counts[CALL],
+        "less is sold for lenders": lambda base, off: off.forced < base.forced * 0.8,
     },
     "own_book_collateral_price": {
         "the peg liquidates nobody": lambda base, off: (
@@ -75,7 +74,7 @@ PREDICTIONS: dict[str, dict[str, Prediction]] = {
     },
     "transfer_suspension": {
         "dollars reach their issuer": lambda base, off: base.redeemed == 0 < off.redeemed,
-        "the pool liquidates less": lambda base, off: off.pool_liquidated < base.pool_liquidated,
+        "money leaves the venue": lambda base, off: base.sent == 0 and off.sent >= 5,
     },
     "adl": {
         "no winner is closed": lambda base, off: base.counts[ADL] > 0 == off.counts[ADL],
