@@ -126,11 +126,22 @@ def masked(line: str) -> str:
 
 
 def test_wheel_holds_what_it_should(wheel: Path) -> None:
-    """The package with its type marker and the bundled folders; no tests, no runs."""
+    """All files of the package and of the bundled folders, pages and tables too; nothing else."""
     names = zipfile.ZipFile(wheel).namelist()
+    places = {"exchange_sim": "", "strategies": "exchange_sim/_bundled/",
+              "scenarios": "exchange_sim/_bundled/"}  # fmt: skip
+    wanted = {
+        before + path.relative_to(ROOT).as_posix()
+        for folder, before in places.items()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
     tops = {name.partition("/")[0] for name in names}
 
+    assert wanted <= set(names)
     assert "exchange_sim/py.typed" in names
+    assert "exchange_sim/analysis/report/static/page.html" in names
+    assert "exchange_sim/analysis/score/targets.json" in names
     assert "exchange_sim/_bundled/scenarios/first_trade.toml" in names
     assert "exchange_sim/_bundled/strategies/ladder.py" in names
     assert {top for top in tops if not top.endswith(".dist-info")} == {"exchange_sim"}
