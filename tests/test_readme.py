@@ -25,7 +25,7 @@ PAGES = (
     "docs/guides/recorded.md",
 )
 SHELL_ONLY = ("git ", "make ", "source ", "pip ")
-LONG = ("oct10_article", "calm")
+LONG = ("oct10_article", "oct10_record", "calm")
 EXIT_OF = {"diff": int(DeterminismMismatch.exit_code)}
 """The pages compare runs that differ."""
 
