@@ -33,8 +33,8 @@ class Marks:
     def on(self, instrument: int, times: Any) -> Any:
         return np.full(len(times), 2 * MID, np.int64)
 
-    def unit_value(self, instrument: int) -> int:
-        return 1
+    def size(self, instrument: int, lots: int, price: int) -> float:
+        return float(lots * price)
 
 
 class Run:
