@@ -10,7 +10,7 @@ from exchange_sim.messages.reasons import ActionKind
 from exchange_sim.world import issuers, transfers, wrappers
 from exchange_sim.world.chain import actions
 from exchange_sim.world.world import HANDLERS
-from tests.world.factory import Desk
+from tests.world.factory import reported
 from tests.world.issuer_factory import issuer_soup
 
 Patch = pytest.MonkeyPatch
@@ -74,17 +74,7 @@ def test_planted_bug_is_named(name, monkeypatch):
     """Some random day breaks the rule that the bug concerns."""
     rule, install = ISSUER_PLANTS[name]
     install(monkeypatch)
-    found: list[str] = []
-
-    def do(self, kind, *fields):
-        command = (kind, self.now, *fields)
-        self.checker.before(command)
-        events = self.w.apply(command)
-        found.extend(v.id for v in self.checker.observe(command, events))
-        self.events.extend(events)
-        return events
-
-    monkeypatch.setattr(Desk, "do", do)
+    found = reported(monkeypatch)
     for seed in range(4):
         try:
             issuer_soup(seed)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from exchange_sim.world import lenders, loan_sales, loans
-from tests.world.factory import Desk
+from tests.world.factory import reported
 from tests.world.loan_factory import Bank, loan_config, loan_soup
 
 Patch = pytest.MonkeyPatch
@@ -66,17 +66,7 @@ def test_planted_bug_is_named(name, monkeypatch):
     """Some random day breaks the rule that the bug concerns."""
     rule, install = LOAN_PLANTS[name]
     install(monkeypatch)
-    found: list[str] = []
-
-    def do(self, kind, *fields):
-        command = (kind, self.now, *fields)
-        self.checker.before(command)
-        events = self.w.apply(command)
-        found.extend(v.id for v in self.checker.observe(command, events))
-        self.events.extend(events)
-        return events
-
-    monkeypatch.setattr(Desk, "do", do)
+    found = reported(monkeypatch)
     for seed in range(4):
         loan_soup(seed, bank=Bank(loan_config({"lag_ns": 0})))
         if rule in found:
