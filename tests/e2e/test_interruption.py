@@ -109,7 +109,9 @@ def test_kill_leaves_a_prefix(size: int, tmp_path: Path) -> None:
     assert "the run was not finished" in done.out
     if prefix.seq:
         assert f"replayed {prefix.seq:,} commands; there is no end to compare with" in done.out
-        times = [command[1] for command in JournalReader(run / "journal.bin").commands()]
+        reader = JournalReader(run / "journal.bin")
+        times = [command[1] for command in reader.commands()]
+        reader.close()
         # One that was killed while its accounts were made has no state at the start to show.
         began = times[-1] > times[0]
         assert here("replay", run, "--at", "0s").code == (0 if began else 4)
