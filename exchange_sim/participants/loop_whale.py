@@ -15,6 +15,7 @@ plain looper.  Nobody knows more than the own messages and the own view of the b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
@@ -28,6 +29,11 @@ CALLED, MARGIN, DEPEG = 1, 2, 3
 """Why a loop is unwound, as the second number of the remark says."""
 DUST = 1.0
 """Cash, in whole units, that is not worth a message."""
+
+
+def cash_needed(called: Iterable[LoanView], target_ltv: float) -> float:
+    """Cash that would bring every called loan back to its target."""
+    return sum(max(0.0, loan.debt * (1.0 - target_ltv / loan.ltv)) for loan in called)
 
 
 @attrs.frozen
@@ -121,11 +127,6 @@ class LoopWhale(Strategy):
         held = self.balance(self._market.base, self._venue)
         self.note(NoteKind.LOOP_UNWINDING, int(held), cause, venue=self._venue)
 
-    def _need(self) -> float:
-        """Cash that would bring every called loan back to its target."""
-        target: float = self.params.target_ltv
-        return sum(max(0.0, loan.debt * (1.0 - target / loan.ltv)) for loan in self._calls.values())
-
     def _sell(self, causes: list[int]) -> None:
         """One slice of the loop."""
         p, market = self.params, self._market
@@ -133,7 +134,9 @@ class LoopWhale(Strategy):
         held = self.balance(market.base, self._venue)
         wanted = held * p.slice_share
         if causes == [CALLED]:
-            wanted = min(wanted, max(0.0, self._need() * p.leverage))
+            wanted = min(
+                wanted, max(0.0, cash_needed(self._calls.values(), p.target_ltv) * p.leverage)
+            )
         if p.slice_usd:
             wanted = min(wanted, p.slice_usd)
         lots = market.to_lots(wanted)

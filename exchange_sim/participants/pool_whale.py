@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from exchange_sim.messages.reasons import NoteKind
-from exchange_sim.participants.loop_whale import CALLED, DUST
+from exchange_sim.participants.loop_whale import CALLED, DUST, cash_needed
 from exchange_sim.strategy.api import LoanView, Strategy, TransactionNotice, TransferNotice
 from exchange_sim.strategy.chain_requests import PREVIOUS
 from exchange_sim.strategy.chain_views import ChainView, PositionView
@@ -74,8 +74,7 @@ class PoolWhale(Strategy):
 
     def need(self) -> float:
         """Cash that would bring every called loan back to its target."""
-        target: float = self.params.target_ltv
-        return sum(max(0.0, loan.debt * (1.0 - target / loan.ltv)) for loan in self._calls.values())
+        return cash_needed(self._calls.values(), self.params.target_ltv)
 
     def on_block(self, chain: ChainView) -> None:
         """Unwind what is needed, or send on what has come out of the loop."""

@@ -51,6 +51,12 @@ def refuse(w: World, c: Command, reason: int) -> None:
     w.out.append((15, c[2], c[0], int(reason)))
 
 
+def move(w: World, asset: int, source: int, target: int, amount: int, kind: int) -> None:
+    """Post an amount from one account to another and say so with its ``PostingKind``."""
+    w.ledger.post(asset, source, target, amount)
+    w.out.append((10, asset, source, target, amount, int(kind)))
+
+
 def user_account(w: World, c: Command, account_id: int) -> Account | None:
     """The account of a participant, or a refusal."""
     if 0 <= account_id < len(w.accounts):
@@ -104,8 +110,7 @@ def deposit(w: World, c: Command) -> None:
     total = amount - w.ledger.posted[EXTERNAL][asset]
     if max(total, asset_value(w, account.venue, asset, total)) > NOTIONAL_MAX:
         return refuse(w, c, R.BAD_AMOUNT)
-    w.ledger.post(asset, EXTERNAL, account_id, amount)
-    w.out.append((10, asset, EXTERNAL, account_id, amount, int(PostingKind.DEPOSIT)))
+    move(w, asset, EXTERNAL, account_id, amount, PostingKind.DEPOSIT)
     touch(w, account)
     return None
 
@@ -119,8 +124,7 @@ def withdraw(w: World, c: Command) -> None:
     reason = may_leave(w, account, asset, amount)
     if reason:
         return refuse(w, c, reason)
-    w.ledger.post(asset, account_id, EXTERNAL, amount)
-    w.out.append((10, asset, account_id, EXTERNAL, amount, int(PostingKind.WITHDRAWAL)))
+    move(w, asset, account_id, EXTERNAL, amount, PostingKind.WITHDRAWAL)
     touch(w, account)
     return None
 

@@ -31,7 +31,7 @@ from exchange_sim.messages.reasons import LoanChange, LoanEnd, LoanNoticeKind, P
 from exchange_sim.model.account import CASH
 from exchange_sim.risk.marks import median
 from exchange_sim.units import NANOS_PER_DAY, PPM
-from exchange_sim.world.accounts import touch
+from exchange_sim.world.accounts import move, touch
 from exchange_sim.world.vaults import redemption_value
 
 if TYPE_CHECKING:
@@ -237,9 +237,3 @@ def updated(w: World, lender: Lender, loan: Loan, change: LoanChange) -> None:
         (71, loan.id, loan.account, int(change), loan.collateral, loan.principal, loan.charges,
          ratio)
     )  # fmt: skip
-
-
-def move(w: World, asset: int, source: int, target: int, amount: int, kind: PostingKind) -> None:
-    """Move an amount and record it."""
-    w.ledger.post(asset, source, target, amount)
-    w.out.append((10, asset, source, target, amount, int(kind)))

@@ -9,7 +9,7 @@ from exchange_sim.limits import INT64_MAX
 from exchange_sim.messages.reasons import LoanChange, LoanEnd, PostingKind, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.units import PPM
-from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
+from exchange_sim.world.accounts import may_leave, move, refuse, touch, user_account
 from exchange_sim.world.lenders import (
     Lender,
     close,
@@ -17,7 +17,6 @@ from exchange_sim.world.lenders import (
     enqueue,
     judge,
     ltv_ppm,
-    move,
     pay,
     price_of,
     updated,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from exchange_sim.messages.reasons import PostingKind, RejectReason
-from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
+from exchange_sim.world.accounts import may_leave, move, refuse, touch, user_account
 from exchange_sim.world.chain.execution import Action, Execution, Revert
 from exchange_sim.world.venue import VenueState, known_venue
 
@@ -42,11 +42,9 @@ def start_transfer(w: World, c: Command) -> None:
         return refuse(w, c, reason)
     if abroad:
         venue.outflow.amounts[asset] = venue.outflow.of(asset, w.time_ns) + amount
-    w.ledger.post(asset, source_id, TRANSIT, amount)
-    w.out.append((10, asset, source_id, TRANSIT, amount, int(PostingKind.TRANSFER)))
+    move(w, asset, source_id, TRANSIT, amount, PostingKind.TRANSFER)
     if fee:
-        w.ledger.post(asset, source_id, venue.fees, fee)
-        w.out.append((10, asset, source_id, venue.fees, fee, int(PostingKind.TRANSFER_FEE)))
+        move(w, asset, source_id, venue.fees, fee, PostingKind.TRANSFER_FEE)
     transfer = w.next_transfer
     w.next_transfer += 1
     w.transfers[transfer] = (target_id, asset, amount)
@@ -91,8 +89,7 @@ def finish_transfer(w: World, c: Command) -> None:
         w.out.append((15, -1, c[0], int(R.UNKNOWN_TRANSFER)))
         return
     target_id, asset, amount = entry
-    w.ledger.post(asset, TRANSIT, target_id, amount)
-    w.out.append((10, asset, TRANSIT, target_id, amount, int(PostingKind.TRANSFER)))
+    move(w, asset, TRANSIT, target_id, amount, PostingKind.TRANSFER)
     w.out.append((14, c[2], target_id, asset, amount))
     touch(w, w.accounts[target_id])
 

@@ -21,7 +21,7 @@ from exchange_sim.issuer.conversion import unwrapped, wrapped
 from exchange_sim.messages.reasons import PostingKind, RejectReason
 from exchange_sim.model.account import Account
 from exchange_sim.units import NANOS_PER_HOUR
-from exchange_sim.world.accounts import may_leave, refuse, touch, user_account
+from exchange_sim.world.accounts import may_leave, move, refuse, touch, user_account
 from exchange_sim.world.vaults import EXTERNAL, PPB, Wrapper, supply
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def wrap(w: World, c: Command) -> None:
     reason = may_leave(w, account, wrapper.underlying, amount)
     if reason:
         return refuse(w, c, reason)
-    _move(w, wrapper.underlying, account.id, wrapper.vault, amount, PostingKind.WRAP)
-    _move(w, asset, wrapper.mint, account.id, units, PostingKind.WRAP)
+    move(w, wrapper.underlying, account.id, wrapper.vault, amount, PostingKind.WRAP)
+    move(w, asset, wrapper.mint, account.id, units, PostingKind.WRAP)
     wrapper.taken += amount
     w.out.append((75, account.id, asset, amount, units, wrapper.rate_ppb))
     touch(w, account)
@@ -78,7 +78,7 @@ def unwrap(w: World, c: Command) -> None:
     reason = may_leave(w, account, asset, amount)
     if reason:
         return refuse(w, c, reason)
-    _move(w, asset, account.id, wrapper.mint, amount, PostingKind.UNWRAP)
+    move(w, asset, account.id, wrapper.mint, amount, PostingKind.UNWRAP)
     wrapper.owed += underlying
     request = w.next_unwrap
     w.next_unwrap += 1
@@ -97,7 +97,7 @@ def finish_unwrap(w: World, c: Command) -> None:
     wrapper = w.wrappers[asset]
     wrapper.owed -= underlying
     wrapper.paid += underlying
-    _move(w, wrapper.underlying, wrapper.vault, account_id, underlying, PostingKind.UNWRAP)
+    move(w, wrapper.underlying, wrapper.vault, account_id, underlying, PostingKind.UNWRAP)
     w.out.append((77, c[2], account_id, asset, underlying))
     touch(w, w.accounts[account_id])
     return None
@@ -111,7 +111,7 @@ def fund_vault(w: World, c: Command) -> None:
     missing = -(-supply(w, wrapper) * wrapper.rate_ppb // PPB) + wrapper.owed
     missing -= w.ledger.posted[wrapper.vault][wrapper.underlying]
     if missing > 0:
-        _move(w, wrapper.underlying, EXTERNAL, wrapper.vault, missing, PostingKind.DEPOSIT)
+        move(w, wrapper.underlying, EXTERNAL, wrapper.vault, missing, PostingKind.DEPOSIT)
         wrapper.taken += missing
     return None
 
@@ -128,11 +128,6 @@ def accrue(w: World, c: Command) -> None:
     if reward > 0:
         wrapper.rate_ppb += grown
         wrapper.taken += reward
-        _move(w, wrapper.underlying, EXTERNAL, wrapper.vault, reward, PostingKind.DEPOSIT)
+        move(w, wrapper.underlying, EXTERNAL, wrapper.vault, reward, PostingKind.DEPOSIT)
         w.out.append((78, wrapper.spec.asset, wrapper.rate_ppb, reward))
     return None
-
-
-def _move(w: World, asset: int, source: int, target: int, amount: int, kind: PostingKind) -> None:
-    w.ledger.post(asset, source, target, amount)
-    w.out.append((10, asset, source, target, amount, int(kind)))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from exchange_sim.world import lenders, loan_sales, loans
+from exchange_sim.world import accounts, lenders, loan_sales, loans
 from tests.world.factory import reported
 from tests.world.loan_factory import Bank, loan_config, loan_soup
 
@@ -15,7 +15,7 @@ Patch = pytest.MonkeyPatch
 
 def _lost_repayment(patch: Patch) -> None:
     """Money of borrowers stays in the vault."""
-    real = lenders.move
+    real = accounts.move
 
     def move(w, asset, source, target, amount, kind):
         real(w, asset, source, source if source == w.lenders[0].vault else target, amount, kind)
