@@ -1,8 +1,10 @@
 """Runs side by side: falls, depth, forced selling by system, bad debt, who gained and who lost.
 
-Simplifications: quote assets count as dollars; what a population gained is the value of what it
-holds at the end less the value of what it brought, each at the prices of its own instant, so that
-holders of coins lose with the coins.
+What a population gained is the value of all that it holds at the end (``holdings``) less the value
+of what it brought, each at the prices of its own instant (``marks_of_run``), so that holders of
+coins lose with the coins.
+
+Simplification: what is paid in a quote asset counts as dollars.
 """
 
 from __future__ import annotations
@@ -13,15 +15,16 @@ from typing import Any, Final
 import attrs
 import numpy as np
 
+from exchange_sim.analysis.holdings import holdings_of, unrealised, worth
+from exchange_sim.analysis.marks_of_run import Marks
 from exchange_sim.analysis.run_dir import RunData
-from exchange_sim.analysis.score.forced import takeover_accounts
+from exchange_sim.analysis.score.forced import notional, takeover_accounts
 from exchange_sim.analysis.score.report import open_view
-from exchange_sim.analysis.score.view import Array, Floats, View
+from exchange_sim.analysis.score.view import View
 from exchange_sim.analysis.summary import InstrumentSummary, summarise
 from exchange_sim.errors import UsageError
 from exchange_sim.messages import events as e
 from exchange_sim.messages.reasons import LiquidationAction, PostingKind
-from exchange_sim.units import PPM
 
 RUNS_MAX: Final = 16
 """Runs that fit beside each other on a page."""
@@ -112,68 +115,34 @@ def forced_by_system(view: View) -> dict[str, float]:
 
 
 def gains_by_population(view: View, run: RunData) -> dict[str, float]:
-    """What each population gained, in dollars, largest first.
+    """What each population gained, in dollars, largest first: see ``holdings`` for what counts.
 
     Market operators (fee, insurance, pool and clearing accounts) are left out.
     """
-    accounts = run.accounts
-    groups = [row["population"] for row in accounts]
-    start, end = _prices(view, run, start=True), _prices(view, run, start=False)
+    accounts, marks = run.accounts, Marks(run)
     total = np.zeros(len(accounts))
-    held = {name: run.balances.column(name).to_numpy() for name in run.balances.column_names}
-    net = (held["amount"] - held["loan"]).astype(float)
-    np.add.at(total, held["ledger_account"], net * end[held["asset"]])
+    held = holdings_of(run)
+    end = np.full(len(held.account), run.manifest.end_ns)
+    dollars = worth(run, marks, held.account, held.asset, held.units, end)
+    np.add.at(total, held.account, dollars)
+    np.add.at(total, *unrealised(run, marks))
     moved = view.columns(e.LedgerPosted)
     brought = np.isin(moved["kind"], _BROUGHT)
-    value = moved["amount"][brought] * start[moved["asset"][brought]]
-    np.add.at(total, moved["to_account"][brought], -value)
-    np.add.at(total, moved["from_account"][brought], value)
-    open_now = {name: run.positions.column(name).to_numpy() for name in run.positions.column_names}
-    np.add.at(total, open_now["account"], _unrealised(run, open_now))
+    asset, units, times = (moved[name][brought] for name in ("asset", "amount", "time_ns"))
+    for column, sign in (("to_account", -1.0), ("from_account", 1.0)):
+        owner = moved[column][brought]
+        np.add.at(total, owner, sign * worth(run, marks, owner, asset, units, times))
     sums: dict[str, float] = {}
-    for group, gain in zip(groups, total.tolist(), strict=True):
-        if group != "system":
-            sums[group] = sums.get(group, 0.0) + gain
+    for row, gain in zip(accounts, total.tolist(), strict=True):
+        if row["population"] != "system":
+            sums[row["population"]] = sums.get(row["population"], 0.0) + gain
     return dict(sorted(sums.items(), key=lambda pair: -pair[1]))
-
-
-def _unrealised(run: RunData, rows: dict[str, Array]) -> Floats:
-    """Profit at mark of open positions, in dollars."""
-    scales, units = [], []
-    for row in run.instruments:
-        scale = 10.0 ** run.assets[row["quote_asset"]]["decimals"]
-        scales.append(scale)
-        units.append(float(row["tick_size"]) * float(row["lot_size"]))
-    at = rows["instrument"]
-    value = rows["qty"] * (rows["mark"] / PPM) * np.array(units or [1.0])[at]
-    found: Floats = value - rows["entry_notional"] / np.array(scales or [1.0])[at]
-    return found
-
-
-def _prices(view: View, run: RunData, *, start: bool) -> Floats:
-    """Dollars of the smallest unit of each asset, from the first or last trade of its main book."""
-    found = np.zeros(len(run.assets))
-    for row in run.assets:
-        scale = 10.0 ** row["decimals"]
-        if view.roles.assets[row["symbol"]].kind == "quote":
-            found[row["asset"]] = 1.0 / scale
-            continue
-        for item in view.roles.instruments:
-            trades = view.trades(item)
-            if item.base == row["symbol"] and item.is_spot and item.main and len(trades.t):
-                found[row["asset"]] = float(trades.p[0 if start else -1]) / scale
-                break
-    return found
 
 
 def _by_price(view: View, kind: type[e.PositionTakenOver | e.AdlExecuted], venue: str) -> float:
     rows = view.columns(kind)
-    items = view.roles.instruments
-    units = np.array(
-        [item.tick * item.lot if item.venue == venue else 0.0 for item in items] or [0]
-    )
-    values = np.abs(rows["qty"]) * (rows["price"] / PPM) * units[rows["instrument"]]
-    return float(values.sum())
+    mine = [item for item in view.roles.instruments if item.venue == venue]
+    return float(notional(view, mine, rows).sum()) if mine else 0.0
 
 
 def _bad_debt(view: View, run: RunData) -> dict[str, float]:

@@ -1,9 +1,12 @@
-"""Prices by which the holdings of a strategy are valued: the mids of the books, second by second.
+"""Prices by which holdings are valued: the mids of the books, second by second; never a last print.
 
 A mid stands from its second until the next one; while a side is empty, or bid and ask are so far
-apart that their middle says nothing, the last mid stands, and before the first one the first.  In
-half ticks mids are integers, so that profits add up exactly.  A contract that is settled in its
-coin is worth coins, and these are worth what their spot book says.
+apart that their middle says nothing, the last mid stands, and before the first one the first.  A
+perpetual is valued no further than ``INDEX_BAND_PERCENT`` from its index of that second, which
+comes from spot books: in a contract that nobody quotes, mid and mark follow a single far order, and
+whoever holds it has not become rich.  Before its first mid the index itself stands.  In half ticks
+mids are integers, so that profits add up exactly.  A contract that is settled in its coin is worth
+coins, and these are worth what their spot book says.
 
 Simplification: an asset without a book of its own against a numeraire counts as one dollar when
 something is quoted in it, else as nothing.
@@ -19,7 +22,9 @@ import attrs
 import numpy as np
 
 from exchange_sim.analysis.facts import Floats, Ints
+from exchange_sim.messages.events import MarkPriceUpdated
 from exchange_sim.model.enums import InstrumentKind
+from exchange_sim.units import PPM
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
@@ -27,6 +32,10 @@ if TYPE_CHECKING:
 
 SPREAD_MAX_PERCENT: Final = 20
 """Widest spread, in percent of the mid, of a book whose mid is taken seriously."""
+
+
+INDEX_BAND_PERCENT: Final = 20
+"""How far from its index a perpetual is valued at most, in percent of the index."""
 
 
 @attrs.frozen
@@ -57,10 +66,18 @@ class Marks:
         self._times: list[Ints] = []
         self._mids: list[Ints] = []
         self._plain: dict[int, tuple[list[int], list[int]]] = {}
+        indexes = _indexes(run)
         for instrument in range(len(run.instruments)):
-            chosen = both & (columns["instrument"] == instrument)
-            self._times.append(columns["time_ns"][chosen].astype(np.int64))
-            self._mids.append((bid[chosen] + ask[chosen]).astype(np.int64))
+            every = columns["instrument"] == instrument
+            times = columns["time_ns"][every].astype(np.int64)
+            mids = (bid + ask)[every].astype(np.int64)
+            usable = both[every]
+            if instrument in indexes:
+                mids = _within_band(times, mids, usable, *indexes[instrument])
+            else:
+                times, mids = times[usable], mids[usable]
+            self._times.append(times)
+            self._mids.append(mids)
         self._numeraires = dict.fromkeys(row["quote_asset"] for row in run.instruments)
 
     def at(self, instrument: int, time_ns: int) -> int:
@@ -179,3 +196,26 @@ class Marks:
             and row["base_asset"] == asset
             and len(self._times[row["instrument"]])
         ]
+
+
+def _indexes(run: RunData) -> dict[int, tuple[Ints, Ints]]:
+    """(instants, indexes in half ticks) of every perpetual that had one."""
+    table = run.table(MarkPriceUpdated).select(["time_ns", "instrument", "index"])
+    times, ids, micro = (column.to_numpy() for column in table.columns)
+    found = {}
+    for instrument in np.unique(ids).tolist():
+        mine = (ids == instrument) & (micro > 0)
+        if mine.any():
+            found[instrument] = times[mine], np.maximum(1, 2 * micro[mine] // PPM)
+    return found
+
+
+def _within_band(times: Ints, mids: Ints, usable: Any, known: Ints, indexes: Ints) -> Ints:
+    """The last usable mid of every second, kept within the band around the index."""
+    index = indexes[np.maximum(0, np.searchsorted(known, times, "right") - 1)]
+    last = np.maximum.accumulate(np.where(usable, np.arange(len(times)), -1))
+    mid = np.where(last >= 0, mids[last], index)
+    low = -(-index * (100 - INDEX_BAND_PERCENT) // 100)
+    high = index * (100 + INDEX_BAND_PERCENT) // 100
+    found: Ints = np.clip(mid, low, np.maximum(low, high))
+    return found

@@ -4,7 +4,9 @@ Everything is computed from the run's tables, never from the emulator's state.
 
 Simplifications: quote assets count as dollars, one for one, so totals in dollars ignore a depeg of
 a quote asset; lows are those of trades, spreads and depths those of whole seconds; the first tenth
-of the run, in which books fill up, is the baseline and cannot be the worst.
+of the run, in which books fill up, is the baseline and cannot be the worst.  Start and end are mids
+of books whose spread is at most ``SPREAD_MAX_PERCENT``: the middle between a bid and a forgotten
+order far above it is no price.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from exchange_sim.analysis.marks_of_run import SPREAD_MAX_PERCENT
 from exchange_sim.analysis.run_dir import RunData
 from exchange_sim.messages.events import (
     AdlExecuted,
@@ -27,6 +30,7 @@ from exchange_sim.messages.events import (
     Traded,
 )
 from exchange_sim.messages.reasons import REDUCTIONS, LiquidationAction, LiquidationOutcome
+from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.units import PPM, format_utc
 
 _Array = npt.NDArray[Any]
@@ -45,7 +49,8 @@ _MARKET_ACTIONS: Final = (
 class InstrumentSummary:
     """One instrument.  Prices are in quote per base; percentages are 0 to 100.
 
-    ``recovery_pct`` is how much of the fall was made good at the end; ``depth_lost_pct`` compares
+    ``recovery_pct`` is how much of the fall was made good at the end, above 100 when the end is
+    above the start; ``depth_lost_pct`` compares
     the thinnest second of the bids within 1 % of the mid with the median of the run's first tenth;
     ``one_sided_s`` counts the later seconds in which a side was empty.
     """
@@ -120,7 +125,7 @@ def _instrument_summary(
     tick = float(facts["tick_size"])
     prices = trades["price"]
     both = (book["bid"] > 0) & (book["ask"] > 0)
-    mids = book["mid"][both]
+    mids = book["mid"][both & (book["spread"] * 100 <= SPREAD_MAX_PERCENT * book["mid"])]
     start, end = _first(mids, prices), _last(mids, prices)
     low, low_ns = start, 0
     if len(prices):
@@ -150,7 +155,7 @@ def _instrument_summary(
 
 
 def _first(mids: _Array, prices: _Array) -> float:
-    """The opening price in ticks: the first mid, else the first trade, else 0."""
+    """The opening price in ticks: the first narrow mid, else the first trade, else 0."""
     return float(mids[0] if len(mids) else prices[0] if len(prices) else 0.0)
 
 
@@ -204,9 +209,14 @@ def _totals(run: RunData, rows: tuple[InstrumentSummary, ...]) -> Totals:
 def _adl_usd(run: RunData) -> float:
     """Value of what was closed by ADL, at the ADL prices (micro-ticks)."""
     closed = _columns(run.table(AdlExecuted))
-    units = np.array([float(r["tick_size"]) * float(r["lot_size"]) for r in run.instruments] or [0])
-    ticks = closed["price"].astype(np.float64) / PPM
-    return float((ticks * closed["qty"] * units[closed["instrument"]]).sum())
+    inverse = [row["kind"] == InstrumentKind.INVERSE_PERPETUAL for row in run.instruments]
+    lots = np.array([float(row["lot_size"]) for row in run.instruments] or [0])
+    sizes = np.array([float(row["tick_size"]) for row in run.instruments] or [0])
+    at = closed["instrument"]
+    prices = closed["price"].astype(np.float64) / PPM * sizes[at]
+    # A contract of a coin is worth its lot at any price.
+    prices = np.where(np.array(inverse or [False])[at], 1.0, prices)
+    return float((prices * closed["qty"] * lots[at]).sum())
 
 
 def _scales(run: RunData) -> _Array:

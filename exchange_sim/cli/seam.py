@@ -18,7 +18,7 @@ from exchange_sim.scenario import Scenario
 from exchange_sim.units import format_utc
 
 if TYPE_CHECKING:
-    from exchange_sim.analysis.summary import RunSummary
+    from exchange_sim.analysis.summary import InstrumentSummary, RunSummary
     from exchange_sim.journal.frames import JournalHeader
     from exchange_sim.scenario.resume import Unfinished
     from exchange_sim.world import World
@@ -134,7 +134,7 @@ def shown_instruments(summary: RunSummary) -> ShownTable:
             f"{row.low:,.6g}",
             format_utc(row.low_ns, 0)[11:19] if row.low_ns else "-",
             f"{row.drawdown_pct:.1f}%",
-            f"{row.recovery_pct:.0f}%" if row.drawdown_pct >= FALL_PCT_MIN else "-",
+            _back(row),
             dollars(row.volume_usd),
             f"{row.depth_lost_pct:.0f}%" if row.depth_lost_pct > 0 else "-",
             row.trades,
@@ -145,6 +145,13 @@ def shown_instruments(summary: RunSummary) -> ShownTable:
     narrow = output.width < FULL_WIDTH
     kept = [k for k, column in enumerate(columns) if not (narrow and column in {"start", "trades"})]
     return "", [columns[k] for k in kept], [[row[k] for k in kept] for row in rows]
+
+
+def _back(row: InstrumentSummary) -> str:
+    """How much of a fall was made good; a price above its start says no more than that."""
+    if row.drawdown_pct < FALL_PCT_MIN:
+        return "-"
+    return f"{row.recovery_pct:.0f}%" if row.end <= row.start else "all"
 
 
 def shown_totals(summary: RunSummary) -> dict[str, Any]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import attrs
+import pyarrow as pa
 import pytest
 
+from exchange_sim.analysis.report.opening import _came_back
 from exchange_sim.analysis.run_dir import open_run
 from exchange_sim.analysis.summary import RunSummary, summarise
 from exchange_sim.eventlog import write_summary
@@ -65,3 +68,24 @@ def test_a_run_in_which_nothing_trades(tmp_path: Path) -> None:
     assert found.instruments[0].trades == 0
     assert found.instruments[0].low == found.instruments[0].start
     assert found.asdict()["instruments"][0]["low_time"] == ""
+
+
+def test_a_far_offer_is_no_end_of_a_fall(tmp_path: Path) -> None:
+    """The last second has a bid at 90,000 and a forgotten offer: the mid before it is the end."""
+    write_run(tmp_path)
+    run = open_run(tmp_path)
+    honest = summarise(run).instruments[0]
+    book = run.book.to_pylist()
+    last = max(row["time_ns"] for row in book)
+    for row in book:
+        if row["time_ns"] == last and row["instrument"] == 0:
+            row["ask"] = 78_000_000
+            row["spread"], row["mid"] = row["ask"] - row["bid"], (row["bid"] + row["ask"]) / 2
+    run.book = pa.Table.from_pylist(book, schema=run.book.schema)
+    odd = summarise(run).instruments[0]
+
+    assert odd.end == pytest.approx(honest.end, rel=1e-4)
+    assert odd.recovery_pct < 1
+    assert _came_back(odd) == "had made good 0 % of that at the end"
+    risen = attrs.evolve(odd, end=odd.start * 1.25, recovery_pct=350.0)
+    assert _came_back(risen) == "stood 25.0 % above its start at the end"

@@ -20,6 +20,7 @@ from exchange_sim.analysis.report.figures import (
 )
 from exchange_sim.analysis.report.source import Source
 from exchange_sim.analysis.report.words import dollars
+from exchange_sim.analysis.score.forced import notional
 from exchange_sim.analysis.score.view import columns_of
 from exchange_sim.analysis.withdrawals import withdrawals
 from exchange_sim.messages import events as e
@@ -73,9 +74,8 @@ def forced_systems(source: Source) -> list[System]:
         found.append((f"liquidations through the book, {venue}", steps["time_ns"][mine], value))
     adl = columns_of(run.table(e.AdlExecuted))
     items = {item.id: item for item in source.view.roles.instruments}
-    unit = np.array([items[k].tick * items[k].lot / PPM for k in adl["instrument"].tolist()])
     venues = np.array([items[k].venue for k in adl["instrument"].tolist()], object)
-    value = np.abs(adl["qty"]) * adl["price"] * unit if len(unit) else np.zeros(0)
+    value = notional(source.view, list(items.values()), adl) if len(venues) else np.zeros(0)
     for venue in dict.fromkeys(venues.tolist()):
         mine = venues == venue
         found.append((f"ADL, {venue}", adl["time_ns"][mine], value[mine]))

@@ -103,7 +103,7 @@ def _falls(
         row = majors[0]
         said.append(
             f"{row.symbol} fell {row.drawdown_pct:.1f} % to {row.low:,.6g} at {clock(row.low_ns)}"
-            f" and had made good {max(0.0, row.recovery_pct):.0f} % of that at the end."
+            f" and {_came_back(row)}."
         )
     if alts:
         falls = np.array([row.drawdown_pct for row in alts])
@@ -114,6 +114,13 @@ def _falls(
             f" {clock(deepest.low_ns)}."
         )
     return said
+
+
+def _came_back(row: InstrumentSummary) -> str:
+    """Where a price that fell stood at the end."""
+    if row.end <= row.start:
+        return f"had made good {max(0.0, row.recovery_pct):.0f} % of that at the end"
+    return f"stood {100.0 * (row.end / row.start - 1.0):,.1f} % above its start at the end"
 
 
 def _forced(source: Source, forced: float) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from exchange_sim.analysis.cascade import Cascade, cascade
 from exchange_sim.analysis.compare import gains_by_population
+from exchange_sim.analysis.marks_of_run import INDEX_BAND_PERCENT
 from exchange_sim.analysis.report.figures import SERIES, Chart, Section, Table
 from exchange_sim.analysis.report.source import Source
 from exchange_sim.analysis.report.words import clock, dollars
@@ -137,7 +138,9 @@ def gains_section(source: Source) -> Section:
             Chart(
                 id="gains-bars",
                 title="Change of net worth by population",
-                note="Balances, loans and open positions at the first and the last prices.",
+                note="What is held at the end, in accounts, loans, pools, pledges and open"
+                " contracts, less what was brought in; at mids, contracts within"
+                f" {INDEX_BAND_PERCENT} % of their index.",
                 traces=(trace,),
                 layout={
                     "xaxis": {"tickprefix": "$"},
