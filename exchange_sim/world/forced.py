@@ -23,6 +23,11 @@ def collar(w: World, instrument: int, side: int) -> int:
     """The worst price of a forced order: the collar beyond the worse of mid and mark, in ticks.
 
     With one side of the book empty the mark alone counts.  Rounded towards the market.
+
+    A forced purchase of a perpetual never goes further above the index than a market order may go
+    above the mark (``market_take_bound``).  A sale ends at zero.  A purchase has no end: in a
+    contract that few quote, every print of a squeezed short moves mid and mark up, and both move
+    the next limit up; only the index is made elsewhere.
     """
     book, ratio = w.engines[instrument].book, w.specs[instrument].liquidation_collar_ppm
     mark = w.marks[instrument] if w.brackets[instrument] else w.last_prices[instrument] * PPM
@@ -30,7 +35,11 @@ def collar(w: World, instrument: int, side: int) -> int:
     mid = (bid + ask) * PPM // 2 if bid and ask else mark
     if side == SELL:
         return max(1, -(-min(mid, mark) * (PPM - ratio) // (PPM * PPM)))
-    return max(1, max(mid, mark) * (PPM + ratio) // (PPM * PPM))
+    limit = max(mid, mark) * (PPM + ratio)
+    bound = w.specs[instrument].market_take_bound_ppm
+    if bound and w.brackets[instrument]:
+        limit = min(limit, w.indexes[instrument] * (PPM + bound))
+    return max(1, limit // (PPM * PPM))
 
 
 def lots_for(w: World, inst: Instrument, account: Account, owed: int, limit: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from exchange_sim.messages.reasons import CancelReason, LiquidationAction, LiquidationOutcome
 from exchange_sim.model.account import CROSS, PORTFOLIO
 from exchange_sim.model.enums import BUY, FLAG_LIQUIDATION, SELL
@@ -203,6 +205,28 @@ def test_nothing_is_sold_below_the_collar():
     assert [e[3] for e in of(events, 6)] == [966]
     assert of(events, 3)[0][7] == CancelReason.IOC
     assert street.position(account)[0] == 90
+
+
+@pytest.mark.parametrize(("bound", "highest"), [(150_000, 1_150), (0, 2_040)])
+def test_a_squeeze_is_bounded_by_the_index(bound: int, highest: int):
+    """The contract stands at twice its index: without a bound a short is bought back there.
+
+    With one nobody buys by force further above the index than a market order may go above the mark.
+    """
+    street = Street(perp={"market_take_bound_ppm": bound})
+    account = street.account(PORTFOLIO, usdt=2_000)
+    street.pair(street.partner, account, PERP, 1_000, 100)
+    street.trade_at(PERP, 2_000, street.house, street.partner)
+    street.limit(street.house, PERP, BUY, 1_999, 50)
+    street.limit(street.house, PERP, SELL, 2_001, 50)
+    for _ in range(40):
+        street.marks()
+    assert street.w.marks[PERP] == pytest.approx(2_000 * 10**6, rel=0.05)
+    sent = [e for e in street.tick() if e[0] == 1 and e[2] == account]
+
+    assert street.w.indexes[PERP] == 1_000 * 10**6
+    assert all(e[8] == highest for e in sent)
+    assert sent or street.position(account) == (0, 0)
 
 
 def test_halted_instruments_are_left_alone():
