@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from difflib import get_close_matches
 
 import attrs
 
-from exchange_sim.errors import UsageError
 from exchange_sim.model.enums import BUY, SELL, InstrumentKind
 from exchange_sim.model.instrument import Instrument
 from exchange_sim.units import PPM
@@ -52,21 +50,6 @@ class BookAt:
             return None
         bid, ask = self.bids[0].price, self.asks[0].price
         return (ask - bid) * 20_000 / (ask + bid)
-
-
-def instrument_of(symbols: Sequence[str], name: str) -> int:
-    """Position of a symbol, given with its venue or, where it is unique, without.
-
-    Raises ``UsageError``.
-    """
-    if name in symbols:
-        return symbols.index(name)
-    bare = [symbol for symbol in symbols if symbol.rpartition(":")[2] == name]
-    if len(bare) == 1:
-        return symbols.index(bare[0])
-    near = bare or get_close_matches(name, symbols, 3) or symbols
-    what = "several instruments are" if bare else "no instrument is"
-    raise UsageError(f"{what} called {name!r}; there are {', '.join(near[:12])}")
 
 
 def book_at(world: World, instrument: int, depth: int) -> BookAt:

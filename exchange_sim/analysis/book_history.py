@@ -1,9 +1,10 @@
 """The book of one instrument at any instant: L1, L2 and L3, tick by tick, without a replay.
 
-The history is a table of intervals (``book_rows``), kept in ``<run>/cache/book-<id>.arrow``.  The
-first question about a book builds it; ``prepare_books`` builds all of them and reads the tables
-once instead of once a book.  This costs the run nothing, works for runs that were written long ago,
-and is deleted without loss.
+The history is a table of intervals (``book_rows``), kept in ``<run>/cache/book-<id>.arrow``.
+``prepare_books`` builds all of them in one pass over the tables; ``run`` does so before it writes
+the report, so that the first look into any book takes as long as any other.  Where a history is
+missing, the first question about its book builds it: it is no part of the run, works for runs that
+were written long ago, and is deleted without loss.
 """
 
 from __future__ import annotations

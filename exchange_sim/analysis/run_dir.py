@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from exchange_sim.analysis.columns import event_kind
 from exchange_sim.analysis.notebook import InNotebooks
 from exchange_sim.analysis.run_manifest import RunCorrupt, read_manifest
+from exchange_sim.analysis.symbols import instrument_of
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.book_summary import book_schema
 from exchange_sim.eventlog.manifest import MANIFEST, Manifest, file_digests
@@ -173,8 +174,6 @@ class RunData(InNotebooks):
 
         Raises ``UsageError``.
         """
-        from exchange_sim.analysis.book_at import instrument_of
-
         symbols = [row["symbol"] for row in self.instruments]
         if isinstance(instrument, str):
             return instrument_of(symbols, instrument)
@@ -317,7 +316,9 @@ class RunData(InNotebooks):
 
     def _read(self, path: Path, schema: pa.Schema | None, kind: str) -> pa.Table:
         try:
-            table = pq.read_table(path)
+            # Unlike read_table this imports no datasets, which take longer than the table.
+            with pq.ParquetFile(path) as file:
+                table = file.read()
         except FileNotFoundError:
             raise RunCorrupt(f"{path}: missing") from None
         except (pa.ArrowException, OSError) as cause:

@@ -132,9 +132,9 @@ def _replay(journal: Path, until_ns: int | None) -> tuple[Replayed, float]:
 
 def _show_commands(journal: Path, since: str, to: str, instrument: str) -> None:
     """Every command of a stretch of time with its events, of one instrument or of all."""
-    from exchange_sim.analysis.book_at import instrument_of
     from exchange_sim.analysis.diff import describe
     from exchange_sim.analysis.replay import replay
+    from exchange_sim.analysis.symbols import instrument_of
     from exchange_sim.messages.registry import COMMANDS, EVENTS, decode_event
 
     scenario = _scenario_of(journal)
@@ -169,7 +169,8 @@ def _show_commands(journal: Path, since: str, to: str, instrument: str) -> None:
 
 def _show_books(journal: Path, at: str, instrument: str, depth: int) -> None:
     """Replay to an instant and show one book level by level, or the touch of all."""
-    from exchange_sim.analysis.book_at import book_at, instrument_of
+    from exchange_sim.analysis.book_at import book_at
+    from exchange_sim.analysis.symbols import instrument_of
     from exchange_sim.world import World
 
     scenario = _scenario_of(journal)

@@ -47,7 +47,7 @@ class Request:
     added: str = ""
     """Name of the added strategy, whose result is shown."""
     report: bool = True
-    """Whether ``report.html`` is written when the run is over."""
+    """Whether ``report.html`` and the histories of all books are written when the run is over."""
     resumed: Unfinished | None = None
     """The killed run that is finished, instead of beginning one."""
 
@@ -106,9 +106,12 @@ def execute(request: Request, progress: RunProgress) -> Finished:
         tables += tuple(sections(sheet)[:2])
     report = None
     if request.report and result.directory is not None and not result.interrupted:
+        from exchange_sim.analysis.book_history import prepare_books
         from exchange_sim.analysis.report.page import write_report
 
-        report = write_report(open_run(result.directory))
+        data = open_run(result.directory)
+        prepare_books(data)
+        report = write_report(data)
     return Finished(result.directory, result.digest, result.interrupted, totals, tables, report)
 
 

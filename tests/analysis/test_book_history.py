@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from exchange_sim.analysis import book_history
+from exchange_sim.analysis.book_history import CACHE
 from exchange_sim.analysis.run_dir import RunData, open_run
+from exchange_sim.cli import main
 from exchange_sim.model.enums import BUY, SELL
 from tests.doubles.soup_run import Truth, write_soup
 
@@ -200,3 +204,34 @@ def test_long_histories(seed: int, tmp_path: Path) -> None:
         for truth in truths:
             book = history.after(truth.seq)
             assert (book.orders(BUY), book.orders(SELL)) == truth.orders[instrument], truth.seq
+
+
+def test_a_run_ends_with_the_histories_of_its_books(tmp_path: Path) -> None:
+    """The first look in a new process neither reads the tables nor imports the emulator."""
+    assert main(["run", "first_trade", "--quiet", "--out", str(tmp_path)]) == 0
+    (folder,) = tmp_path.iterdir()
+    books = len(open_run(folder).instruments)
+    assert len(list((folder / CACHE).glob("book-*.arrow"))) == books
+    for name in ("order_accepted", "traded"):
+        (folder / "events" / f"{name}.parquet").unlink()
+    look = (
+        "import sys; from exchange_sim import open_run; run = open_run(sys.argv[1]);"
+        "book = run.book_of(0).at(run.manifest.end_ns);"
+        "print(len(book.table()), len(book.orders_table()), book.touch() > (0, 0),"
+        " 'exchange_sim.world' in sys.modules, 'pyarrow.dataset' in sys.modules)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", look, str(folder)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert int(said[0]) > 1
+    assert int(said[1]) >= int(said[0])
+    assert said[2:] == ["True", "False", "False"]
+
+
+def test_no_report_means_no_histories(tmp_path: Path) -> None:
+    """They are built when somebody asks."""
+    assert main(["run", "first_trade", "--quiet", "--no-report", "--out", str(tmp_path)]) == 0
+    (folder,) = tmp_path.iterdir()
+    assert not (folder / CACHE).exists()
+    open_run(folder).book_of(0)
+    assert (folder / CACHE / "book-0.arrow").exists()
