@@ -30,6 +30,7 @@ WEIGHTED_MEAN, WEIGHTED_MEDIAN = "weighted_mean", "weighted_median"
 MEDIAN_OF_THREE, INDEX_AND_BASIS, ORACLE_MEDIAN = "median_of_three", "index_and_basis", "oracle"
 OWN_BOOK, INDEX, REDEMPTION, WEIGHTED = "own_book", "index", "redemption", "weighted"
 BOOK, TAKEOVER = "book", "takeover"
+AT_ONCE, PATIENT = "at_once", "patient"
 
 
 def problems_of(rule: Any) -> list[str]:
@@ -117,17 +118,34 @@ class TakeoverRule(Rule):
     ``insolvent``: when its net worth is at or below zero.  ``maintenance_share``: already when its
     equity is below ``share[0] / share[1]`` of its maintenance margin; what is left of the margin
     is then the venue's.  ``works_off`` says whether the takeover account sells through the book
-    or keeps what it got.
+    or keeps what it got, ``pace`` how: ``at_once`` like any liquidation, ``patient`` with resting
+    orders ``edge_ppm`` beyond the mark, for ``offer_ppm`` of a position per minute.  It carries at
+    most ``leverage_ppm`` of its capital (0: any amount), and a slot may use ``slot_ppm`` of what is
+    left of that; what finds no room goes to ADL (``world.backstop``).
     """
 
     NAME = "takeover"
     KINDS = (INSOLVENT, MAINTENANCE_SHARE)
+    PACES: ClassVar[tuple[str, ...]] = (AT_ONCE, PATIENT)
+    BOUNDS: ClassVar[dict[str, tuple[int, int]]] = {
+        "leverage_ppm": (0, 100 * PPM),
+        "slot_ppm": (1, PPM),
+        "offer_ppm": (1, PPM),
+        "edge_ppm": (0, PPM // 2),
+    }
 
     share: tuple[int, int] = (2, 3)
     works_off: bool = True
+    pace: str = AT_ONCE
+    leverage_ppm: int = 0
+    slot_ppm: int = PPM
+    offer_ppm: int = 50_000
+    edge_ppm: int = 500
 
     def __attrs_post_init__(self) -> None:
         problems = problems_of(self)
+        if self.pace not in self.PACES:
+            problems.append(f"pace {self.pace!r} is none of {', '.join(self.PACES)}")
         above, below = self.share
         if not 0 < above <= below:
             problems.append(f"share {above}/{below} is outside 0 to 1")

@@ -6,9 +6,10 @@ a parameter of a scenario; the figures below are then ours.
 
 Simplifications
 ---------------
-Bybit and OKX have no reduce-only state of their own besides the initial margin and no claim on a
-shortfall: their bands stand one part per million apart.  Liquidation fees of Bybit and OKX are not
-modelled beyond the taker fee.
+What the vault of ``hyperliquid`` carries and how fast it sells is not published: twice its capital
+and 5 % of a position per minute are ours.  Bybit and OKX have no reduce-only state of their own
+besides the initial margin and no claim on a shortfall: their bands stand one part per million
+apart.  Liquidation fees of Bybit and OKX are not modelled beyond the taker fee.
 """
 
 from __future__ import annotations
@@ -83,7 +84,15 @@ HYPERLIQUID: Final = p.Profile(
     ladder=p.LadderRule(
         kind=p.BY_SHARE, share_ppm=200_000, whole_below=100_000, cooldown_ns=30 * NANOS_PER_S
     ),
-    takeover=p.TakeoverRule(kind=p.MAINTENANCE_SHARE, share=(2, 3)),
+    takeover=p.TakeoverRule(
+        kind=p.MAINTENANCE_SHARE,
+        share=(2, 3),
+        pace=p.PATIENT,
+        leverage_ppm=2 * PPM,
+        slot_ppm=50_000,
+        offer_ppm=50_000,
+        edge_ppm=500,
+    ),
     insurance=p.InsuranceRule(kind=p.VAULT),
     adl_trigger=p.AdlTriggerRule(kind=p.NEGATIVE_EQUITY, rounds=True),
     adl_rank=p.AdlRankRule(kind=p.GAIN_LEVERAGE),

@@ -67,6 +67,13 @@ class TakeoverRuleDef:
     kind: str | None = _kind(core.TakeoverRule, "At no net worth, or below a share of maintenance.")
     share: Decimal | None = _maybe(SHARE, "maintenance_share: share of the maintenance margin.")
     works_off: bool | None = _maybe(Flag(), "Whether the takeover account sells what it got.")
+    pace: str | None = _maybe(
+        Text(core.TakeoverRule.PACES), "How: like a liquidation, or with resting orders."
+    )
+    leverage: Decimal | None = _maybe(RATE, "Inventory over its capital at most; 0: any amount.")
+    slot_share: Decimal | None = _maybe(RATIO, "Share of what is left of that for one slot.")
+    offer: Decimal | None = _maybe(RATIO, "patient: share of a position offered per minute.")
+    edge: Decimal | None = _maybe(RATIO, "patient: distance of its offers from the mark.")
 
 
 @attrs.frozen(kw_only=True)
@@ -207,6 +214,10 @@ _CONVERTED: Final[Mapping[tuple[str, str], tuple[str, Callable[[Decimal], Any]]]
     ("ladder", "target"): ("target_ppm", ppm),
     ("ladder", "share"): ("share_ppm", ppm),
     ("takeover", "share"): ("share", _fraction),
+    ("takeover", "leverage"): ("leverage_ppm", ppm),
+    ("takeover", "slot_share"): ("slot_ppm", ppm),
+    ("takeover", "offer"): ("offer_ppm", ppm),
+    ("takeover", "edge"): ("edge_ppm", ppm),
     ("adl_trigger", "start"): ("start_ppm", ppm),
     ("adl_trigger", "stop"): ("stop_ppm", ppm),
     ("adl_price", "gap"): ("gap_ppm", ppm),

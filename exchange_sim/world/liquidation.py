@@ -18,7 +18,8 @@ A portfolio account is liquidated to the end where the venue's rule is absorbing
 account stops as soon as its equity covers its maintenance margin again.  An account whose net
 worth, without haircuts, is at or below zero, or that the venue takes over before, goes to
 ``world.takeover``.  Where ADL has rounds of its own, an insolvent account is tried in the book
-first, and everybody whom that did not help is deleveraged after all others had their turn.
+first, and everybody whom that did not help is deleveraged after all others had their turn; so is
+an account that the vault would take over and has no room for (``world.backstop``).
 
 Simplifications
 ---------------
@@ -32,8 +33,9 @@ from typing import TYPE_CHECKING
 from exchange_sim.limits import INT64_MAX, LIQUIDATION_STEPS_MAX
 from exchange_sim.messages.reasons import CancelReason, LiquidationAction, LiquidationOutcome
 from exchange_sim.model.account import CROSS, Account
+from exchange_sim.risk.profile import PATIENT
 from exchange_sim.units import PPM
-from exchange_sim.world import hedge, ladder, liquidation_orders, orders, takeover
+from exchange_sim.world import backstop, hedge, ladder, liquidation_orders, orders, takeover
 from exchange_sim.world.margin import (
     asset_value,
     liquidatable,
@@ -91,22 +93,36 @@ def liquidation_tick(w: World, c: tuple[int, ...]) -> None:
     for instrument in (*venue.perps, *venue.spots):
         venue.budget[instrument] = w.specs[instrument].liquidation_slice or INT64_MAX
     venue.attempted.clear()
+    venue.liquidated.clear()
     venue.for_round.clear()
+    backstop.open_slot(w, venue)
     for _ in range(len(venue.queue)):
         account_id = venue.queue.popleft()
         if not _work(w, venue, w.accounts[account_id]):
             venue.queue.append(account_id)
     if venue.takeover_busy and venue.profile.takeover.works_off:
-        _act(w, venue, w.accounts[venue.takeover], 0, 0)
-        takeover.sweep(w, venue)
+        _work_off(w, venue)
     if venue.profile.adl_trigger.rounds:
         _adl_round(w, venue)
+    if venue.takeover_busy:
+        backstop.offer(w, venue)
+
+
+def _work_off(w: World, venue: VenueState) -> None:
+    """The turn of the takeover account: a patient one only repays loans and sells assets."""
+    keeper = w.accounts[venue.takeover]
+    if venue.profile.takeover.pace == PATIENT:
+        _raise_cash(w, venue, keeper, sells=True)
+    else:
+        _act(w, venue, keeper, 0, 0)
+    takeover.sweep(w, venue)
 
 
 def _adl_round(w: World, venue: VenueState) -> None:
     """Deleverage everybody whom the book could not save in this slot, then a vault without means.
 
-    Only instruments in which something was liquidated in this slot are touched.
+    Only instruments in which this slot sent an order are touched, and for the vault itself only
+    those in which it closed something of an account: ADL follows a liquidation, never by itself.
     """
     vault = takeover.vault_is_short(w, venue)
     if venue.for_round or vault:
@@ -153,7 +169,7 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
         return _end(w, venue, account, LiquidationOutcome.RECOVERED, equity, maintenance)
     worth = equity if equity > 0 else net_worth(w, account)
     steps = venue.steps[account.id] = venue.steps.get(account.id, 0) + (not blocked)
-    by_round = worth < 0 and venue.profile.adl_trigger.rounds
+    by_round = _needs_round(w, venue, account, equity, maintenance, worth)
     if steps > LIQUIDATION_STEPS_MAX or (
         not by_round and takeover.due(venue, equity, maintenance, worth)
     ):
@@ -184,9 +200,22 @@ def _recovered(
     return not liquidatable(w, account, equity, maintenance)
 
 
+def _needs_round(
+    w: World, venue: VenueState, account: Account, equity: int, maintenance: int, worth: int
+) -> bool:
+    """Whether only ADL is left for an account that the book does not save."""
+    if not venue.profile.adl_trigger.rounds:
+        return False
+    if worth < 0:
+        return True
+    due = takeover.due(venue, equity, maintenance, worth)
+    return due and venue.spec.adl and not backstop.has_room(w, venue, account)
+
+
 def _for_round(w: World, venue: VenueState, account: Account) -> bool:
     """Take an account that the book did not save out of the queue, for the ADL round; else stay."""
-    if net_worth(w, account) >= 0:
+    equity, _, maintenance = requirements(w, account)
+    if not _needs_round(w, venue, account, equity, maintenance, net_worth(w, account)):
         return False
     venue.for_round.append(account.id)
     return True
@@ -218,11 +247,8 @@ def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance
 
     True when the ladder has come to its end and the venue takes the account over.
     """
-    liquidation_orders.repay_from_cash(w, venue, account)
     flat = not any(position.qty for position in account.positions.values())
-    if account.owner < 0 or (account.loans and (venue.spec.collateral_sale or flat)):
-        liquidation_orders.sell_assets(w, venue, account)
-        liquidation_orders.repay_from_cash(w, venue, account)
+    _raise_cash(w, venue, account, account.owner < 0 or venue.spec.collateral_sale or flat)
     ranked = sorted(
         (i for i, p in account.positions.items() if p.qty),
         key=lambda i: (-_maintenance(w, i, account), i),
@@ -243,6 +269,14 @@ def _act(w: World, venue: VenueState, account: Account, equity: int, maintenance
                 ):
                     return False
     return False
+
+
+def _raise_cash(w: World, venue: VenueState, account: Account, sells: bool) -> None:
+    """Repay loans from cash, then, where it ``sells``, from the sale of assets."""
+    liquidation_orders.repay_from_cash(w, venue, account)
+    if sells and (account.owner < 0 or account.loans):
+        liquidation_orders.sell_assets(w, venue, account)
+        liquidation_orders.repay_from_cash(w, venue, account)
 
 
 def _maintenance(w: World, instrument: int, account: Account) -> int:

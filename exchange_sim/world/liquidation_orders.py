@@ -125,7 +125,8 @@ def reduce_position(
     if w.status[instrument] != InstrumentStatus.TRADING:
         venue.budget[instrument] = 0
         return True
-    venue.attempted[instrument] = None
+    if account.owner >= 0:
+        venue.attempted[instrument] = None
     held = account.positions[instrument].qty
     side = SELL if held > 0 else BUY
     limit = collar(w, instrument, side)
@@ -137,6 +138,7 @@ def reduce_position(
     qty = min(qty, max(1, venue.budget[instrument] // inst.lot_worth(limit)))
     value = _send(w, venue, account, inst, side, limit, qty, action, tif)
     if value and account.owner >= 0:
+        venue.liquidated[instrument] = None
         if partial:
             venue.partial_ns[account.id] = w.time_ns
         _charge_fee(w, venue, account, value)

@@ -26,6 +26,7 @@ from exchange_sim.messages.reasons import PostingKind
 from exchange_sim.messages.registry import EVENTS
 from exchange_sim.model.account import CASH
 from exchange_sim.world import mode_rules
+from exchange_sim.world.backstop import whole_room
 from exchange_sim.world.chain import rules as chain_rules
 from exchange_sim.world.chain.shadow import ShadowChain
 from exchange_sim.world.invariants import (
@@ -87,6 +88,7 @@ class Before:
     queue: tuple[int, ...] = ()
     funds: tuple[int, ...] = ()
     keepers: tuple[int, ...] = ()
+    rooms: tuple[int, ...] = ()
     healthy: tuple[int, ...] = ()
 
 
@@ -130,6 +132,7 @@ class StepChecker:
         if command[0] == 13 and 0 <= command[2] < len(w.venues):
             known.queue = tuple(w.venues[command[2]].queue)
             known.keepers = tuple(net_worth(w, w.accounts[v.takeover]) for v in w.venues)
+            known.rooms = tuple(whole_room(w, v) for v in w.venues)
         if self.level == FULL and command[0] in OWN_COMMANDS:
             known.healthy = tuple(a for a in _acting(w, command[2]) if _healthy(w, a))
         self._before = known

@@ -22,7 +22,7 @@ from exchange_sim.risk.profile import (
 )
 from exchange_sim.units import PPM
 from exchange_sim.world.invariants import STEP, Violation, broken, invariant
-from exchange_sim.world.margin import liquidatable, net_worth
+from exchange_sim.world.margin import liquidatable, net_worth, position_worth
 
 if TYPE_CHECKING:
     from exchange_sim.world.steps import Step
@@ -121,7 +121,7 @@ def _beside_the_mark(w: World, event: Event) -> int:
 
 @invariant(
     "ADL-1",
-    "Positions go to ADL only when the trigger of the venue is met or the takeover limit reached.",
+    "Positions go to ADL only when the trigger is met, or the venue may not take more over.",
     "O(events)",
     STEP,
 )
@@ -134,19 +134,36 @@ def fund_comes_first(step: Step) -> Iterator[Violation]:
         return
     w, funds = step.world, list(step.before.funds)
     pending: dict[int, int] = {}
+    closed: dict[int, int] = {}
+    taken = 0
     for event in step.events:
         if event[0] == 34:
             funds[event[1]] = event[4]
         elif event[0] == 35:
             account = event[4]
             pending.setdefault(account, funds[w.accounts[account].venue])
+            closed[account] = closed.get(account, 0) + position_worth(w, event[1], event[3])
             if w.specs[event[1]].takeover_limit:
                 pending[account] = -1
+        elif event[0] == 37 and event[1] in pending:
+            closed[event[1]] += position_worth(w, event[2], abs(event[3]))
+        elif event[0] == 37:
+            taken += position_worth(w, event[2], abs(event[3]))
         elif event[0] == 33 and event[1] in pending:
             fund, venue = pending.pop(event[1]), w.venues[w.accounts[event[1]].venue]
             lost = min(step.before.keepers[venue.id], net_worth(w, w.accounts[venue.takeover]), 0)
-            if fund >= 0 and not _adl_due(w, venue, fund, lost, event[3]):
+            if fund < 0 or _full(venue, step.before.rooms[venue.id], taken, closed[event[1]]):
+                continue
+            if not _adl_due(w, venue, fund, lost, event[3]):
                 yield broken(w, "ADL-1", f"the fund of {fund} pays {-event[3]}", "ADL", event[1])
+
+
+def _full(venue: VenueState, room: int, taken: int, value: int) -> bool:
+    """Whether a vault that had ``room`` and took ``taken`` in this slot may not take ``value``."""
+    rule = venue.profile.takeover
+    if not rule.leverage_ppm:
+        return False
+    return value > room if not taken else taken + value > room * rule.slot_ppm // PPM
 
 
 def _adl_due(w: World, venue: VenueState, fund: int, lost: int, worth: int) -> bool:

@@ -10,9 +10,9 @@ haircuts: they limit credit and are no loss.  A venue may also take an account o
    insurance fund pays the deficit.  A vault is the same account; what it got is then its own.
 3. Whatever deficit is left is recorded as bad debt of the venue, on an account of its own.
 
-The takeover account then sells what it holds like any account under liquidation, through the book
-and within the same rate limit, unless the rule lets it keep its positions.  Once it is flat, its
-result belongs to the insurance fund.
+The takeover account then sells what it holds, at once like any account under liquidation, through
+the book and within the same rate limit, or patiently (``world.backstop``), unless the rule lets it
+keep its positions.  Once it is flat, its result belongs to the insurance fund.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from exchange_sim.risk.profile import (
     PREVIOUS_MARK,
 )
 from exchange_sim.units import PPM
-from exchange_sim.world import adl, triggers
+from exchange_sim.world import adl, backstop, triggers
 from exchange_sim.world.auto_loans import repay_loan
 from exchange_sim.world.margin import net_worth, position_worth
 from exchange_sim.world.positions import change_position
@@ -86,7 +86,7 @@ def resolve(w: World, venue: VenueState, account: Account, worth: int) -> Liquid
 def vault_is_short(w: World, venue: VenueState) -> bool:
     """Whether the takeover account has lost more than the fund holds, and could be deleveraged.
 
-    Only in instruments in which something was liquidated in this slot.
+    Only in instruments in which something of an account was closed in this slot.
     """
     if not (venue.takeover_busy and venue.spec.adl and _vault_positions(w, venue)):
         return False
@@ -103,7 +103,7 @@ def deleverage_vault(w: World, venue: VenueState) -> None:
 
 def _vault_positions(w: World, venue: VenueState) -> list[int]:
     positions = w.accounts[venue.takeover].positions
-    return [i for i in sorted(positions) if positions[i].qty and i in venue.attempted]
+    return [i for i in sorted(positions) if positions[i].qty and i in venue.liquidated]
 
 
 def _deleverage(
@@ -121,6 +121,7 @@ def _deleverage(
         price = _adl_price(w, venue, instrument, _shift(w, inst, qty, share))
         closed = adl.deleverage(w, venue, account, instrument, abs(qty), price)
         if closed:
+            venue.liquidated[instrument] = None
             notional = closed * inst.contract_units or inst.value_at(closed, price)
             w.out.append((32, account.id, int(LiquidationAction.ADL), instrument, closed, notional))
 
@@ -154,11 +155,14 @@ def _adl_price(w: World, venue: VenueState, instrument: int, shift: int) -> int:
 def _absorb(w: World, venue: VenueState, account: Account) -> None:
     """Move every position (at mark), asset and loan of an account to the takeover account."""
     keeper = w.accounts[venue.takeover]
+    if venue.profile.takeover.leverage_ppm:
+        venue.vault.taken += max(0, backstop.added(w, venue, account))
     for instrument in sorted(account.positions):
         position = account.positions[instrument]
         qty = position.qty
         if not qty:
             continue
+        venue.liquidated[instrument] = None
         inst = w.instruments[instrument]
         notional = inst.entry_at(abs(qty), w.marks[instrument])
         pnl = change_position(w, inst, account, -qty, notional)

@@ -1,7 +1,8 @@
 """Whether positions of an account that is taken over go to ADL: the trigger of the venue's profile.
 
 The kinds are those of ``risk.profile.AdlTriggerRule``.  Apart from them, a position that would take
-the venue's inventory of its instrument beyond the takeover limit always goes to ADL.
+the venue's inventory of its instrument beyond the takeover limit always goes to ADL, and so do all
+positions of an account that the vault has no room for.
 
 Simplifications
 ---------------
@@ -24,6 +25,7 @@ from exchange_sim.risk.profile import (
     SYMBOL_DRAWDOWN,
 )
 from exchange_sim.units import PPM
+from exchange_sim.world import backstop
 from exchange_sim.world.margin import net_worth, position_worth
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def for_adl(w: World, venue: VenueState, account: Account, worth: int) -> tuple[
         held = [i for i in held if i in venue.attempted]
     if everything_goes(w, venue, worth):
         return held, max(0, -worth)
+    if not backstop.has_room(w, venue, account):
+        return held, 0
     if venue.profile.adl_trigger.kind == SYMBOL_DRAWDOWN:
         drawn = [i for i in held if drawn_down(w, venue, i)]
         return drawn or [i for i in held if _over_limit(w, venue, account, i)], 0

@@ -43,6 +43,20 @@ class Outflow:
         return self.amounts.get(asset, 0)
 
 
+class VaultSlot:
+    """What a takeover account may do in the present slot of the liquidation engine.
+
+    ``whole`` is the value that it could take over when the slot began, ``room`` the slot's share of
+    that, ``taken`` what it took; ``offered_ns`` is the time of its last offers.
+    """
+
+    __slots__ = ("offered_ns", "room", "taken", "whole")
+
+    def __init__(self, start_ns: int) -> None:
+        self.whole = self.room = self.taken = 0
+        self.offered_ns = start_ns
+
+
 class VenueState:
     """What a venue knows beyond its books.
 
@@ -50,8 +64,9 @@ class VenueState:
     ``budget[instrument]`` is what the liquidation engine may still send in the current slot.
     ``steps`` counts the slots in which an account acted, ``judged`` is the mark update at which it
     was last looked at, ``partial_ns`` the time of its last step that left something of a position.
-    ``attempted`` holds the instruments in which this slot liquidated, ``for_round`` the accounts
-    that wait for its ADL round.  ``sale_place`` is the published order in which assets are sold.
+    ``attempted`` holds the instruments in which this slot sent an order for an account,
+    ``liquidated`` those in which one of an account was closed, ``for_round`` the accounts that wait
+    for its ADL round.  ``sale_place`` is the published order in which assets are sold.
     ``screened_seq`` is the command that last looked for accounts at risk.  ``pricing`` says how
     each asset is priced, ``next_sample_ns`` when index and basis are sampled again.
     ``symbol_results`` sums what each instrument cost the fund.  ``gtd`` is a heap of
@@ -85,7 +100,9 @@ class VenueState:
         self.judged: dict[int, int] = {}
         self.partial_ns: dict[int, int] = {}
         self.attempted: dict[int, None] = {}
+        self.liquidated: dict[int, None] = {}
         self.for_round: list[int] = []
+        self.vault = VaultSlot(config.start_ns)
         self.rounds = 0
         self.sale_place = {asset: place for place, asset in enumerate(spec.sale_order)}
         self.fund_history = FundHistory(profile.insurance.window_ns)
@@ -115,7 +132,6 @@ class VenueState:
         self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
         self.mirror = _mirror(spec, own, len(config.assets))
         self.mirror.complete = not self.coins
-
         self.watch = WatchList(self.mirror)
 
     def liquidations_pending(self) -> bool:

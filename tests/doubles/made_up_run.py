@@ -45,7 +45,18 @@ class MadeUpRun:
         self.assets: list[dict[str, Any]] = [
             {"asset": at, "symbol": name, "decimals": 0} for at, name in enumerate(ASSETS)
         ]
-        self.balances = pa.table({"ledger_account": [2, 3], "asset": [4, 0], "amount": [950, 9]})
+        self.balances = pa.table(
+            {"ledger_account": [2, 3], "asset": [4, 0], "amount": [950, 9], "loan": [0, 0]}
+        )
+        self.positions = pa.table(
+            {
+                "account": pa.array([], pa.int32()),
+                "instrument": pa.array([], pa.int32()),
+                "qty": pa.array([], pa.int64()),
+                "entry_notional": pa.array([], pa.int64()),
+                "mark": pa.array([], pa.int64()),
+            }
+        )
         self._rows: dict[str, list[dict[str, int]]] = {}
         self._book: list[dict[str, float]] = []
 

@@ -66,12 +66,16 @@ def test_okx_goes_down_bracket_by_bracket_and_waits(ends):
     assert "stopped early" in ended[0]["rule"]
 
 
-def test_hyperliquid_hands_over_to_the_vault_and_deleverages_in_rounds(ends):
-    """A share first, the vault below two thirds of maintenance, then ADL at the mark before."""
+def test_hyperliquid_deleverages_what_the_vault_has_no_room_for(ends):
+    """A share first; below two thirds of maintenance it is too large for a vault of 40,000: ADL at
+    the mark before, in the slot of its last order.
+    """
     lines, ended = ends["hyperliquid"]
 
-    assert ended[-1]["outcome"] == "backstop"
-    assert "2/3 of maintenance" in ended[-1]["rule"]
+    assert ended[-1]["outcome"] == "deleveraged"
+    assert "the rest is the owner's" in ended[-1]["rule"]
+    rounds = [line for line in lines if line["event"] == "round of auto-deleveraging"]
+    assert [line["time"] for line in rounds] == [ended[-1]["time"]]
     assert any("by a share" in line.get("steps", "") for line in ended)
     adl = [line for line in lines if line["event"] == "auto-deleveraging of this minute"]
     assert "previous mark price" in adl[0]["rule"]

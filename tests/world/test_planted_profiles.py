@@ -8,7 +8,7 @@ import pytest
 
 from exchange_sim.model.account import CROSS
 from exchange_sim.risk.profiles import BYBIT, HYPERLIQUID, OKX
-from exchange_sim.world import liquidation, takeover, triggers
+from exchange_sim.world import backstop, liquidation, takeover, triggers
 from tests.world.factory import Street, under
 
 Patch = pytest.MonkeyPatch
@@ -40,12 +40,25 @@ def _always(patch: Patch) -> None:
     patch.setattr(triggers, "everything_goes", lambda *_: True)
 
 
+def _no_room(patch: Patch) -> None:
+    """ADL of an account that the vault has room for."""
+    patch.setattr(backstop, "has_room", lambda *_: False)
+
+
 PROFILE_PLANTS: dict[str, tuple[str, Callable[[Patch], None]]] = {
     "beside_the_mark": ("ADL-5", _a_tick_beside_the_mark),
     "no_round": ("ADL-5", _no_round),
     "always": ("ADL-1", _always),
+    "no_room": ("ADL-1", _no_room),
 }
-PROFILE_OF = {"beside_the_mark": OKX, "no_round": HYPERLIQUID, "always": BYBIT}
+PROFILE_OF = {
+    "beside_the_mark": OKX,
+    "no_round": HYPERLIQUID,
+    "always": BYBIT,
+    "no_room": HYPERLIQUID,
+}
+LESS = {"no_room": (3_400, 972)}
+"""Collateral and mark of an account that has something left."""
 
 
 @pytest.mark.parametrize("name", PROFILE_PLANTS)
@@ -54,10 +67,11 @@ def test_planted_bug_is_named(name, monkeypatch):
     rule, install = PROFILE_PLANTS[name]
     install(monkeypatch)
     street = Street(venue=under(PROFILE_OF[name]))
-    if name == "always":
+    if name in {"always", "no_room"}:
         street.do(30, 0, 50_000)
-    street.victim(CROSS, 100, usdt=2_000)
-    street.move(970)
+    usdt, price = LESS.get(name, (2_000, 970))
+    street.victim(CROSS, 100, usdt=usdt)
+    street.move(price)
     checker, street.checker = street.checker, None
     assert checker is not None
     command = (13, street.now, 0)

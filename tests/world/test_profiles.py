@@ -14,6 +14,8 @@ MICRO = 1_000_000
 TIER, SHARE = int(LiquidationAction.REDUCE_BY_TIER), int(LiquidationAction.REDUCE_BY_SHARE)
 WHOLE = int(LiquidationAction.REDUCE_POSITION)
 End = LiquidationOutcome
+WITHOUT_LIMIT = {"leverage_ppm": 0}
+"""A vault that takes over whatever comes."""
 
 
 def steps(events, account):
@@ -157,9 +159,9 @@ def test_okx_deleverages_once_the_fund_is_down_by_30_per_cent(paid, adl):
 # Hyperliquid: a share, the vault, rounds
 
 
-def share_first(lots=100, usdt=2_900):
+def share_first(lots=100, usdt=2_900, **rules):
     """A position that counts as large: a fifth first."""
-    street = Street(venue=under(HYPERLIQUID, ladder={"whole_below": 0}))
+    street = Street(venue=under(HYPERLIQUID, ladder={"whole_below": 0}, **rules))
     street.do(30, 0, 10_000)
     return street, street.victim(CROSS, lots, usdt=usdt)
 
@@ -199,7 +201,7 @@ def test_a_small_position_goes_as_a_whole():
 
 def test_the_backstop_vault_takes_what_is_below_two_thirds_of_maintenance():
     """Equity 600 against a maintenance of 972: position and margin are the vault's."""
-    street, account = share_first(usdt=3_400)
+    street, account = share_first(usdt=3_400, takeover=WITHOUT_LIMIT)
     street.move(972)
     events = street.tick()
     keeper = street.w.venues[0].takeover
@@ -214,14 +216,14 @@ def test_the_backstop_vault_takes_what_is_below_two_thirds_of_maintenance():
 def test_two_thirds_exactly_are_still_for_the_book():
     """Equity 648 of 972; one unit less and the vault takes it."""
     for usdt, taken in ((3_448, False), (3_447, True)):
-        street, account = share_first(usdt=usdt)
+        street, account = share_first(usdt=usdt, takeover=WITHOUT_LIMIT)
         street.move(972)
         assert (outcomes(street.tick(), account) == [End.BACKSTOP]) is taken, usdt
 
 
 def test_what_the_vault_earns_and_loses_is_its_own():
     """It works the position off; the result is in the balance of the vault."""
-    street, _ = share_first(usdt=3_400)
+    street, _ = share_first(usdt=3_400, takeover=WITHOUT_LIMIT | {"pace": "at_once"})
     street.move(972)
     street.tick()
     street.limit(street.house, PERP, 0, 975, 200)
@@ -233,7 +235,7 @@ def test_what_the_vault_earns_and_loses_is_its_own():
 
 def test_a_vault_may_keep_what_it_got():
     """Then nothing is sold and no slot is needed for it."""
-    rules = {"takeover": {"works_off": False}}
+    rules = {"takeover": WITHOUT_LIMIT | {"works_off": False, "pace": "at_once"}}
     street = Street(venue=under(HYPERLIQUID, **rules))
     street.do(30, 0, 10_000)
     street.victim(CROSS, 100, usdt=3_400)
@@ -294,17 +296,22 @@ def test_no_adl_in_a_market_without_a_liquidation_in_the_same_round():
 
 
 def test_the_vault_itself_is_deleveraged_when_its_capital_is_gone():
-    """In a round in which something was liquidated there."""
-    street = Street(venue=under(HYPERLIQUID))
+    """But only in a slot in which somebody was liquidated there: ADL never comes by itself."""
+    street = Street(venue=under(HYPERLIQUID, takeover=WITHOUT_LIMIT))
     street.do(30, 0, 100)
     street.victim(CROSS, 100, usdt=3_400)
+    other = street.victim(CROSS, 10, usdt=660)
     street.move(972)
     street.tick()
     keeper = street.w.venues[0].takeover
     assert street.position(keeper)[0] == 100
-    street.move(940)
+    street.w.marks[PERP] = 940 * MICRO
+    alone = street.tick()
+    street.move(942, bids=10)
     events = street.tick()
 
+    assert of(alone, 35) == []
+    assert {e[9] for e in of(events, 6)} == {other}
     assert {e[4] for e in of(events, 35)} == {keeper}
     assert street.position(keeper)[0] == 0
 

@@ -112,14 +112,38 @@ def negative_equity(view: View, target: Target, match: re.Match[str]) -> float:
 
 @rule(r"backstop vault result over liquidated notional")
 def backstop_result(view: View, target: Target, match: re.Match[str]) -> float:
-    """What the venue's fund and backstop won since the news, over liquidated value, in percent."""
+    """What the venue's fund and backstop won since the news, over liquidated value, in percent.
+
+    A vault that still holds something counts at what that is worth at the end of the run.
+    """
     del match
     forced = some(liquidations(view, target).between(*view.window(target)))
     venue, scale = view.books_of(target)[0].venue, view.books_of(target)[0].scale
     ids = {row["venue"] for row in view.run.accounts if row["venue_name"] == venue}
     moved = view.columns(e.InsuranceChanged)
     mine = np.isin(moved["venue"], sorted(ids)) & (moved["time_ns"] >= view.news_ns)
-    return float(100.0 * moved["change"][mine].sum() / scale / forced.usd.sum())
+    won = moved["change"][mine].sum() / scale + _kept(view, venue, scale)
+    return float(100.0 * won / forced.usd.sum())
+
+
+def _kept(view: View, venue: str, scale: float) -> float:
+    """Dollars that a venue's takeover account is worth at the end: money, loans and positions."""
+    owner = f"{venue}/takeover"
+    keepers = [row["account"] for row in view.run.accounts if row["owner"] == owner]
+    names = [row["symbol"] for row in view.run.assets]
+    quotes = {item.quote for item in view.roles.instruments if item.venue == venue}
+    money = [names.index(name) for name in sorted(quotes)]
+    held = columns_of(view.run.balances, ("ledger_account", "asset", "amount", "loan"))
+    mine = np.isin(held["ledger_account"], keepers) & np.isin(held["asset"], money)
+    worth = float((held["amount"][mine] - held["loan"][mine]).sum()) / scale
+    left = columns_of(
+        view.run.positions, ("account", "instrument", "qty", "entry_notional", "mark")
+    )
+    values = contract_values(list(view.roles.instruments), len(view.roles.instruments))
+    for row in np.flatnonzero(np.isin(left["account"], keepers)):
+        value = left["qty"][row] * left["mark"][row] / PPM * values[left["instrument"][row]]
+        worth += float(value - left["entry_notional"][row] / scale)
+    return worth
 
 
 def reported_usd(view: View, start_ns: float, end_ns: float) -> dict[str, float]:

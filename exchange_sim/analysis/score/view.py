@@ -53,6 +53,10 @@ class Tables(Protocol):
     def balances(self) -> pa.Table:
         """Final balances."""
 
+    @property
+    def positions(self) -> pa.Table:
+        """Positions left open at the end."""
+
     def table(self, kind: type[Message] | str) -> pa.Table:
         """The table of an event kind."""
 

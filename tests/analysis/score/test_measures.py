@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from exchange_sim.messages.events import (
@@ -249,8 +250,25 @@ def test_liquidations() -> None:
     words = "backstop vault result over liquidated notional"
     found = run.measure(words, venue="primary_perp", asset="all", window=(0, 600))
     assert found == pytest.approx(2.0)
+    run.balances = pa.table(
+        {"ledger_account": [1, 3], "asset": [usdt_of(run), 0], "amount": [50, 9], "loan": [20, 0]}
+    )
+    run.positions = pa.table(
+        {
+            "account": [1, 2], "instrument": [0, 0], "qty": [7, 50],
+            "entry_notional": [60, 0], "mark": [10 * 10**6, 10 * 10**6],
+        }
+    )  # fmt: skip
+    found = run.measure(words, venue="primary_perp", asset="all", window=(0, 600))
+    assert found == pytest.approx(2.0 + 100 * (50 - 20 + 70 - 60) / 1000)
     words = "share of the day's liquidations done before the peg dislocation"
     assert run.measure(words, **ten) == pytest.approx(100 * 1000 / 1500)
+
+
+def usdt_of(run: MadeUpRun) -> int:
+    """The asset in which the venue's books are quoted."""
+    (quote,) = {item.quote for item in run.instruments}
+    return [row["symbol"] for row in run.assets].index(quote)
 
 
 def test_adl() -> None:
