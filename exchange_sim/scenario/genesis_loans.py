@@ -135,17 +135,27 @@ def fund_vaults(g: Genesis) -> None:
         g.send(cc.FundVault, g.names.assets[asset])
 
 
+def _instances(g: Genesis, who: str) -> tuple[str, ...]:
+    """The accounts' names behind a participant's name; a name of one instance is its own."""
+    for item in g.scenario.participants:
+        if item.name == who:
+            return tuple(instance_names(item))
+    return (who,)
+
+
 def appoint_issuers(g: Genesis) -> None:
     """The wallets of issuers and of those who may mint and redeem.
 
-    A participant that is switched off is left out.
+    A participant that is switched off is left out; the name of a participant with a ``count``
+    stands for all its instances.
     """
     chain = g.world.config.chain
     if chain is None:
         return
     venue = g.world.config.venues[chain.venue].name
     for k, (name, item) in enumerate(g.scenario.issuers.items()):
-        for role, who in (("wallet", item.wallet), *(("members", m) for m in item.members)):
+        members = [one for who in item.members for one in _instances(g, who)]
+        for role, who in (("wallet", item.wallet), *(("members", m) for m in members)):
             wallet = g.accounts.of.get((who, venue))
             present = any(who in instance_names(item) for item in g.scenario.participants)
             if wallet is None and not present:

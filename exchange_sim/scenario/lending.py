@@ -113,7 +113,9 @@ class IssuerDef:
     backing: str = entry(ASSET, doc="What it takes and pays.")
     wallet: str = entry(NAME_TEXT, doc="Participant whose wallet holds the liquid backing.")
     members: tuple[str, ...] = entry(
-        Items(NAME_TEXT), default=(), doc="Participants who may mint and redeem."
+        Items(NAME_TEXT),
+        default=(),
+        doc="Who may mint and redeem; a name stands for all instances.",
     )
     mint_limit: Decimal = entry(MONEY, default=Decimal(0), doc="Most per block; 0: no limit.")
     redeem_limit: Decimal = entry(MONEY, default=Decimal(0), doc="Most per block; 0: no limit.")

@@ -28,6 +28,7 @@ class Mechanisms:
     )
     adl: bool = _switch("Auto-deleveraging; off: the insurance fund and bad debt take it all.")
     dip_buyers: bool = _switch("Patient capital that buys after a fall.")
+    momentum: bool = _switch("Trend followers who sell short after a fall, with leverage.")
     stale_bids: bool = _switch("Old limit orders far below the market.")
     transfer_suspension: bool = _switch("Outages of transfers between venues.")
     cefi_loans: bool = _switch("Loans against pledged coins; off: the coins are simply owned.")

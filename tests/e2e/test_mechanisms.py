@@ -16,8 +16,9 @@ from tests.e2e.harness import SMALL, events, here, manifest, run_into
 
 ELSEWHERE = (
     "cefi_loans", "loop_lending", "defi_liquidation", "liquidation_bots", "issuer_redemption",
+    "momentum",
 )  # fmt: skip
-"""Mechanisms of lenders, chain and issuer: this scenario has none of them."""
+"""Mechanisms of lenders, chain, issuer and trend followers: this scenario has none of them."""
 EVERY = [field.name for field in attrs.fields(Mechanisms)]
 NAMES = [name for name in EVERY if name not in ELSEWHERE]
 

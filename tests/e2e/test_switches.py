@@ -124,7 +124,9 @@ def test_issuer_redemption_is_what_redeems() -> None:
 
 def test_every_switch_has_a_test() -> None:
     """No switch without a prediction."""
-    assert {*PREDICTIONS, "issuer_redemption"} == {field.name for field in attrs.fields(Mechanisms)}
+    assert {*PREDICTIONS, "issuer_redemption", "momentum"} == {
+        field.name for field in attrs.fields(Mechanisms)
+    }
 
 
 def test_the_nine_links_are_told(tmp_path: Path) -> None:

@@ -166,3 +166,42 @@ def test_loopers_are_checked(key: str, value: str, message: str) -> None:
         overrides.append("populations.loopers.params.ltv_high=0.97")
     with pytest.raises(ScenarioError, match=message):
         build_run(load("loop_unwind", overrides), None)
+
+
+def test_the_members_of_an_issuer_are_all_instances_of_a_name(tmp_path):
+    """A participant with a count: each of its wallets may redeem, nobody else's."""
+    path = tmp_path / "members.toml"
+    path.write_text(
+        """
+extends = "loop_table"
+
+[issuers.dollar]
+asset = "USDE"
+backing = "USDT"
+wallet = "treasury"
+members = ["redeemer"]
+
+[[participants]]
+name = "treasury"
+class = "exchange_sim.participants.holder:Holder"
+venues = "ethereum"
+account = "cash"
+capital = { USDT = 1000 }
+
+[[participants]]
+name = "redeemer"
+class = "exchange_sim.participants.holder:Holder"
+count = 3
+venues = "ethereum"
+account = "cash"
+capital = { ETH = 1 }
+"""
+    )
+    world = build_run(load(path)).world
+    (issuer,) = world.issuers
+    eth = next(s.asset.id for s in world.config.assets if s.asset.name == "ETH")
+    unit = world.config.assets[eth].asset.scale
+    holders = {a for a in issuer.whitelist if world.ledger.posted[a][eth] == unit}
+
+    assert len(holders) == 3
+    assert set(issuer.whitelist) <= holders | {issuer.wallet}
