@@ -18,8 +18,9 @@ A portfolio account is liquidated to the end where the venue's rule is absorbing
 account stops as soon as its equity covers its maintenance margin again.  An account whose net
 worth, without haircuts, is at or below zero, or that the venue takes over before, goes to
 ``world.takeover``.  Where ADL has rounds of its own, an insolvent account is tried in the book
-first, and everybody whom that did not help is deleveraged after all others had their turn; so is
-an account that the vault would take over and has no room for (``world.backstop``).
+first, and everybody whom that did not help is deleveraged after all others had their turn.  Who is
+due for a vault that has no room (``world.backstop``) is deleveraged then too, without the book: it
+would sell below the mark what the account's last margin still covers at the mark.
 
 Simplifications
 ---------------
@@ -121,8 +122,8 @@ def _work_off(w: World, venue: VenueState) -> None:
 def _adl_round(w: World, venue: VenueState) -> None:
     """Deleverage everybody whom the book could not save in this slot, then a vault without means.
 
-    Only instruments in which this slot sent an order are touched, and for the vault itself only
-    those in which it closed something of an account: ADL follows a liquidation, never by itself.
+    An insolvent account only loses positions in instruments in which this slot sent an order, the
+    vault itself only where it closed something of an account: ADL follows a liquidation.
     """
     vault = takeover.vault_is_short(w, venue)
     if venue.for_round or vault:
@@ -174,6 +175,8 @@ def _work(w: World, venue: VenueState, account: Account) -> bool:
         not by_round and takeover.due(venue, equity, maintenance, worth)
     ):
         return _hand_over(w, venue, account, worth, maintenance)
+    if by_round and worth >= 0:
+        return _for_round(w, venue, account)
     if blocked:
         return _for_round(w, venue, account) if by_round else False
     if _act(w, venue, account, equity, maintenance):

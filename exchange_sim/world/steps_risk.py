@@ -224,7 +224,8 @@ def winners_do_not_lose(step: Step) -> Iterator[Violation]:
 def priced_by_the_rule(step: Step) -> Iterator[Violation]:
     """At the mark of now or before, or near the mark where the rule says how near.
 
-    A venue with rounds touches only instruments in which the same slot sent an order.
+    A venue with rounds touches only instruments in which the same slot sent an order; one whose
+    vault has a limit also those of accounts that it had no room for.
     """
     w, tried, round_began = step.world, set(), False
     for event in step.events:
@@ -245,7 +246,10 @@ def priced_by_the_rule(step: Step) -> Iterator[Violation]:
             room = rule.gap_ppm * mark // PPM
         if abs(price - expected) > room:
             yield broken(w, "ADL-5", f"{rule.kind}: at most {room} from {expected}", price, victim)
-        if venue.profile.adl_trigger.rounds and not (round_began and instrument in tried):
+        limited = venue.profile.takeover.leverage_ppm > 0
+        if venue.profile.adl_trigger.rounds and not (
+            round_began and (limited or instrument in tried)
+        ):
             yield broken(w, "ADL-5", "a round after a liquidation there", event, victim)
 
 

@@ -50,12 +50,12 @@ def for_adl(w: World, venue: VenueState, account: Account, worth: int) -> tuple[
     only single positions are too much.
     """
     held = [i for i in sorted(account.positions) if account.positions[i].qty]
+    if worth >= 0 and not backstop.has_room(w, venue, account):
+        return held, 0
     if venue.profile.adl_trigger.rounds:
         held = [i for i in held if i in venue.attempted]
     if everything_goes(w, venue, worth):
         return held, max(0, -worth)
-    if not backstop.has_room(w, venue, account):
-        return held, 0
     if venue.profile.adl_trigger.kind == SYMBOL_DRAWDOWN:
         drawn = [i for i in held if drawn_down(w, venue, i)]
         return drawn or [i for i in held if _over_limit(w, venue, account, i)], 0

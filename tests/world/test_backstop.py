@@ -95,6 +95,20 @@ def test_without_capital_nothing_is_taken_over():
     assert street.position(keeper) == (0, 0)
 
 
+def test_who_finds_no_room_is_not_sold_below_the_mark_first():
+    """Bids 2 % down would make a deficit of what 600 of margin still cover: they stay untouched."""
+    street, keeper = vault_street(1)
+    account = street.victim(CROSS, 100, usdt=3_400)
+    street.pair(street.partner, street.house, PERP, 1_000, 10)
+    street.move(972, bids=100, asks=100, gap=19)
+    events = street.tick()
+
+    assert of(events, 6) == []
+    assert ends(events)[account] == End.DELEVERAGED
+    assert street.posted(account) == 600
+    assert street.posted(keeper) == 0
+
+
 def test_taking_the_other_side_needs_no_room():
     """The vault is full with 100 lots: another long finds none, a short closes what it holds."""
     street, _ = vault_street(49_000, slot_ppm=1_000_000)
