@@ -33,6 +33,11 @@ OUTBOX_MESSAGES_MAX: Final = 5_000
 TIMERS_PER_INSTANT_MAX: Final = 1_000
 """Timers of one strategy that may fire at one instant; beyond it the strategy is at fault."""
 
+STRATEGY_CELLS_MAX: Final = 4_000_000
+"""Cells that a strategy may hold (see ``sim.state_watch``): a quarter of a gigabyte of buffers, or
+lists and dictionaries with so many entries; beyond it the strategy is at fault.
+"""
+
 JOURNAL_BLOCK_COMMANDS: Final = 512
 """Commands per journal frame: a killed run loses at most this many."""
 

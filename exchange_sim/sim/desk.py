@@ -133,7 +133,8 @@ class Desk:
             return session
         venue_name = self.names.venues[venue]
         if account is None:
-            raise UsageError(f"{self._name} has no account on {venue_name!r}")
+            own = ", ".join(dict.fromkeys(venue for venue, _ in self._named)) or "no venue"
+            raise UsageError(f"{self._name} has no account on {venue_name!r}, but on {own}")
         found = self._named.get((venue_name, account))
         if found is None:
             raise unknown("account", account, [a for v, a in self._named if v == venue_name])

@@ -34,6 +34,7 @@ from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.sim.exchange import Exchange
 from exchange_sim.sim.kernel import Kernel
 from exchange_sim.sim.seams import Narrator
+from exchange_sim.sim.state_watch import StateWatch
 from exchange_sim.strategy.callbacks import CALLBACK_NAMES
 from exchange_sim.strategy.choices import FAULT_POLICIES
 
@@ -121,6 +122,7 @@ class Host:
         self.series: dict[tuple[str, str], int] = {}
         """Numbers of recorded series by strategy and name, in the order of their first value."""
         self._narrator = narrator
+        self._state_watch = StateWatch(self, kernel)
 
     def series_of(self, strategy: str, name: str) -> int:
         """The number of a recorded series."""
@@ -133,6 +135,7 @@ class Host:
 
     def start(self) -> None:
         """Start all strategies, in the order in which they were added."""
+        self._state_watch.start()
         for agent in self.agents:
             agent.start()
 
@@ -141,8 +144,10 @@ class Host:
         for agent in self.agents:
             agent.finish()
 
-    def report(self, agent: Agent, function: Callable[..., Any], fault: BaseException) -> None:
-        """Record a fault and act on the policy.
+    def report(
+        self, agent: Agent, function: Callable[..., Any], fault: BaseException, where: str = ""
+    ) -> None:
+        """Record a fault and act on the policy; ``where`` is its place, else that of the traceback.
 
         Raises ``StrategyFault`` under ``stop``, and ``fault`` itself when the disk or the market
         failed while a request of the strategy was carried out.
@@ -152,7 +157,8 @@ class Host:
         callback = getattr(function, "__name__", "callback")
         text = f"{type(fault).__name__}: {_text_of(fault)}"
         now = self.kernel.now_ns
-        where = locate(fault) if fault.__traceback__ is not None else _begin_of(function)
+        if not where:
+            where = locate(fault) if fault.__traceback__ is not None else _begin_of(function)
         found = FaultReport(agent.name, now, callback, where, text)
         self.fault_count += 1
         agent.faults += 1
