@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Self
 
 import attrs
@@ -50,6 +52,7 @@ class Addition:
                 if given:
                     raise UsageError(f"{option} describes an added strategy: give --strategy too")
             return None
+        _check_file(class_ref)
         if not venues:
             raise UsageError("--strategy needs --venue: where it trades")
         pairs = _pairs("--capital", capital), _pairs("--param", params)
@@ -133,10 +136,33 @@ def _table(name: str, mark: Mark) -> Node:
 
 
 def _pairs(option: str, texts: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    pairs = []
+    pairs: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name.strip():
+        name = name.strip()
+        if not equals or not name:
             raise UsageError(f"{option} {text}: must be NAME=VALUE")
-        pairs.append((name.strip(), value.strip()))
-    return tuple(pairs)
+        if name in pairs:
+            raise UsageError(f"{option} {text}: {name} is given twice, first as {pairs[name]!r}")
+        pairs[name] = value.strip()
+    return tuple(pairs.items())
+
+
+def _check_file(class_ref: str) -> None:
+    """A file without a class in it is the commonest slip: say which classes it has."""
+    file, colon, name = class_ref.rpartition(":")
+    path = Path(file if colon and not name else class_ref)
+    if (colon and name) or path.suffix != ".py":
+        return
+    if not path.is_file():
+        raise UsageError(f"--strategy {class_ref}: there is no file {path}; write file.py:Class")
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError):
+        found = "Class"
+    else:
+        found = ", ".join(n.name for n in tree.body if isinstance(n, ast.ClassDef)) or "Class"
+    first = found.partition(",")[0]
+    raise UsageError(
+        f"--strategy {class_ref}: which class of the file? It has {found}; write {path}:{first}"
+    )

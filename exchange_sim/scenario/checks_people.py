@@ -7,7 +7,7 @@ from pathlib import Path
 from exchange_sim.scenario.checks import check_amounts
 from exchange_sim.scenario.checks_faults import check_halts, check_span, inside, window
 from exchange_sim.scenario.faults import OUTAGE_KEYS, OutageDef
-from exchange_sim.scenario.participants import ParticipantDef
+from exchange_sim.scenario.participants import ParticipantDef, instance_names
 from exchange_sim.scenario.parts import Parts
 from exchange_sim.scenario.schema import About, ShockDef
 from exchange_sim.scenario.tree import Node, nearest
@@ -18,6 +18,7 @@ def check_people(parts: Parts) -> None:
     """Run the checks of participants, shocks and outages."""
     for node, item in parts.arrays.get("participants", []):
         _check_participant(parts, node, item)
+    _check_instances(parts)
     for node, item in parts.arrays.get("shocks", []):
         _check_shock(parts, node, item)
     for node, item in parts.arrays.get("outages", []):
@@ -43,6 +44,21 @@ def _check_participant(parts: Parts, node: Node, item: ParticipantDef) -> None:
             parts.reader.bad(at.mark, message, f"tiers: 0 to {len(venue.fees) - 1}")
     _check_modes(parts, node, item)
     _check_class_file(parts, node.table["class"], item.class_ref)
+
+
+def _check_instances(parts: Parts) -> None:
+    """``mm`` three times is ``mm-1`` to ``mm-3``: nobody else may have one of these names."""
+    taken: dict[str, tuple[Node, ParticipantDef]] = {}
+    for node, item in parts.arrays.get("participants", []):
+        for name in instance_names(item) if item.enabled else ():
+            other = taken.setdefault(name, (node, item))
+            if other[1] is item or other[1].name == item.name:
+                continue
+            where = node.table.get("name", node)
+            message = f"the name {name!r} is taken by participant {other[1].name!r}"
+            if other[1].count > 1:
+                message += f", of which there are {other[1].count}"
+            parts.reader.bad(where.mark, message, "choose another one")
 
 
 def _check_modes(parts: Parts, node: Node, item: ParticipantDef) -> None:

@@ -62,7 +62,15 @@ from exchange_sim.model.enums import (
 )
 from exchange_sim.strategy.chain_requests import ChainRequests
 from exchange_sim.strategy.context import Context, SymbolLike
-from exchange_sim.strategy.edge import Duration, duration_ns, edge_ticks, grid, member
+from exchange_sim.strategy.edge import (
+    Duration,
+    duration_ns,
+    edge_ticks,
+    grid,
+    handle,
+    levels_of,
+    member,
+)
 from exchange_sim.strategy.loan_types import LoanView, TransactionNotice
 from exchange_sim.strategy.views import (
     AdlNotice,
@@ -217,7 +225,7 @@ class Strategy(ChainRequests):
         ``qty`` is the new *open* quantity.  The answer comes as ``on_order_update``; a refusal sets
         ``reject_reason`` and leaves the order as it was.  Junk numbers return False.
         """
-        market = order.market
+        market = handle(order).market
         ticks, bad = edge_ticks(market, price, order.side, RejectReason.BAD_PRICE)
         lots = -1
         if qty is not None:
@@ -230,7 +238,7 @@ class Strategy(ChainRequests):
 
     def cancel_order(self, order: OrderHandle) -> bool:
         """Ask to cancel; False when the order has ended or a cancel is already under way."""
-        return self.cancel(order)
+        return self.cancel(handle(order))
 
     def cancel_all_orders(
         self,
@@ -342,7 +350,7 @@ class Strategy(ChainRequests):
         by tick.
         """
         span = None if interval is None else duration_ns(interval)
-        self._ctx.subscribe_book(symbol, depth, span)
+        self._ctx.subscribe_book(symbol, levels_of(depth), span)
 
     def subscribe_trades(self, symbol: SymbolLike) -> None:
         """Have ``on_trade`` called for every public trade of a market."""

@@ -11,6 +11,7 @@ from typing import Final
 from exchange_sim.limits import PRICE_TICKS_MAX
 from exchange_sim.marketdata.market import Market, Number
 from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.strategy.views import OrderHandle
 from exchange_sim.units import NANOS_PER_S, PPM, parse_duration
 
 RECORD_MAX: Final = 9e12
@@ -36,6 +37,23 @@ def member(kind: type[IntEnum], value: IntEnum | int | str) -> int:
         raise TypeError(f"expected {kind.__name__}, got {type(value).__name__} {value!r}")
     names = ", ".join(kind.__members__)
     raise ValueError(f"{value!r} is no {kind.__name__}; one of {names}")
+
+
+def handle(order: object) -> OrderHandle:
+    """The order itself; ``TypeError`` for anything else, an id for instance."""
+    if not isinstance(order, OrderHandle):
+        what = type(order).__name__
+        raise TypeError(
+            f"expected the order that buy, sell or submit_order returned, got {what} {order!r}"
+        )
+    return order
+
+
+def levels_of(depth: object) -> int:
+    """A number of levels from 1; ``ValueError`` for anything else."""
+    if isinstance(depth, bool) or not isinstance(depth, int) or depth < 1:
+        raise ValueError(f"depth: expected a number of levels from 1, got {depth!r}")
+    return depth
 
 
 def duration_ns(value: Duration) -> int:

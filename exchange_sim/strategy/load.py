@@ -38,6 +38,8 @@ from exchange_sim.strategy.params import structure
 
 ENTRY_POINT_GROUP: Final = "exchange_sim.strategies"
 BUNDLED: Final = "exchange_sim._bundled"
+REFERENCE: Final = "strategies"
+"""Package of the reference strategies."""
 
 
 @attrs.frozen
@@ -118,7 +120,7 @@ def _checked(reference: str, found: Any) -> type[Strategy]:
     if not attrs.has(found.Params):
         message = f"{found.__name__}.Params is no attrs class"
         raise _fail(reference, "type", "Params", message, "decorate it with @attrs.frozen")
-    problems = tuple(_callback_problems(found))
+    problems = (*_callback_problems(found), *_constructor_problems(found))
     if problems:
         raise StrategyLoadError(f"strategy {reference!r} cannot be loaded", problems)
     return found  # type: ignore[no-any-return]  # proven by _is_strategy
@@ -128,6 +130,9 @@ def _callback_problems(cls: type[Strategy]) -> Iterator[LoadProblem]:
     """Callbacks that would never be called, or could not be: misspelt, or with other arguments."""
     for name in dir(cls):
         function = inspect.getattr_static(cls, name)
+        if name in CALLBACK_NAMES and not callable(function) and not hasattr(function, "__get__"):
+            message = f"{cls.__name__}.{name} is {function!r}, which cannot be called"
+            yield LoadProblem("callback", name, message, f"write def {name}(self, ...)")
         if not name.startswith("on_") or not inspect.isfunction(function):
             continue
         where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
@@ -142,6 +147,26 @@ def _callback_problems(cls: type[Strategy]) -> Iterator[LoadProblem]:
             call = f"def {name}({', '.join(wanted)})"
             message = f"{where}: {name} cannot be called with what it is told: {cause}"
             yield LoadProblem("callback", name, message, f"write {call}")
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            message = f"{where}: {name} is async, and nobody would await it"
+            yield LoadProblem("callback", name, message, f"write def {name}: calls do not block")
+        elif inspect.isgeneratorfunction(function):
+            message = f"{where}: {name} is a generator, and nobody would draw from it"
+            yield LoadProblem("callback", name, message, "remove the yield; use timers to wait")
+
+
+def _constructor_problems(cls: type[Strategy]) -> Iterator[LoadProblem]:
+    """A constructor that cannot be called with the parameters."""
+    init = inspect.getattr_static(cls, "__init__")
+    if not inspect.isfunction(init):
+        return
+    try:
+        inspect.signature(init).bind("self", "params")
+    except TypeError as cause:
+        where = f"{init.__code__.co_filename}:{init.__code__.co_firstlineno}"
+        message = f"{where}: {cls.__name__} cannot be made of its parameters: {cause}"
+        hint = "write def __init__(self, params), or none and use on_start; parameters go in Params"
+        yield LoadProblem("type", "__init__", message, hint)
 
 
 def _is_strategy(value: Any) -> bool:
@@ -202,7 +227,9 @@ def _from_module(reference: str, target: str) -> ModuleType:
             raise _import_failed(reference, name, cause) from cause
     parent, _, last = target.rpartition(".")
     message = f"there is no module {target!r}"
-    raise _fail(reference, "module", target, message, nearest(last, _modules_of(parent)))
+    package = parent or REFERENCE
+    names = [f"{package}.{name}" for name in _modules_of(package)]
+    raise _fail(reference, "module", target, message, nearest(f"{package}.{last}", names))
 
 
 def _modules_of(package: str) -> list[str]:
@@ -219,7 +246,7 @@ def _modules_of(package: str) -> list[str]:
 def _import_failed(reference: str, name: str, cause: BaseException) -> StrategyLoadError:
     """What went wrong while the strategy's own code ran, with its line."""
     if isinstance(cause, SyntaxError):
-        where = f"{cause.filename}:{cause.lineno}"
+        where = f"{cause.filename}:{cause.lineno}" if cause.filename else name
     else:
         frames = traceback.extract_tb(cause.__traceback__)
         outside = [f for f in frames if "importlib" not in f.filename and f.filename != __file__]
