@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from exchange_sim.analysis.margin_paths import Path, margin_paths
 from exchange_sim.analysis.report.figures import (
     SERIES,
     Array,
@@ -26,11 +27,13 @@ from exchange_sim.analysis.withdrawals import withdrawals
 from exchange_sim.messages import events as e
 from exchange_sim.messages.chain_events import MarketLiquidation, PoolLiquidation
 from exchange_sim.messages.credit_events import LoanCollateralSold
-from exchange_sim.messages.gateway import ValueRecorded
 from exchange_sim.messages.reasons import REDUCTIONS, LiquidationAction
 from exchange_sim.units import PPM
 
 MAKERS_MAX: Final = 12
+PATH_POINTS: Final = 400
+"""Instants at which the margins of makers are shown."""
+SAFE: Final = 10**12
 RATIO_SHOWN: Final = 10.0
 """A uniMMR beyond this is drawn here: far from any danger."""
 
@@ -42,7 +45,8 @@ def forced_section(source: Source) -> Section:
     """Who was forced, by what, when."""
     systems = forced_systems(source)
     total = sum(float(values.sum()) for _, _, values in systems)
-    parts = [_minutes(source, systems), _ratios(source), _leverage(source)]
+    paths = maker_paths(source)
+    parts = [_minutes(source, systems), _ratios(source, paths), _leverage(source, paths)]
     parts += [_leaving(source), _funds(source)]
     largest = max(systems, key=lambda one: float(one[2].sum()), default=None)
     lead = "Nobody was forced to sell."
@@ -149,28 +153,49 @@ def maker_accounts(source: Source) -> list[int]:
     return list(dict.fromkeys(notes["account"][speaks].tolist()))
 
 
-def recorded(source: Source, prefix: str) -> list[tuple[str, Array, Floats]]:
-    """What strategies recorded under names with a prefix: label, times, values."""
-    wanted = [row for row in source.run.series if row["name"].startswith(prefix)]
-    values = columns_of(source.run.table(ValueRecorded))
-    found = []
-    for row in wanted:
-        mine = values["series"] == row["series"]
-        label = f"{row['strategy']}, {row['name'].removeprefix(prefix)}"
-        found.append((label, values["time_ns"][mine], values["value_millionths"][mine] / PPM))
-    return found
+def maker_paths(source: Source) -> list[Path]:
+    """Margins of the makers that came nearest to liquidation, by their first remark.
+
+    Rebuilt from the log, whatever the makers record themselves.  A maker that owes nothing and
+    holds no contract has no margin to follow.
+    """
+    bands = columns_of(source.run.table(e.MarginBandChanged))
+    makers = maker_accounts(source)
+    lowest = dict.fromkeys(makers, SAFE)
+    for account, ratio in zip(
+        bands["account"].tolist(), bands["uni_mmr_ppm"].tolist(), strict=True
+    ):
+        if account in lowest:
+            lowest[account] = min(lowest[account], ratio)
+    near = set(sorted(makers, key=lambda account: lowest[account])[:MAKERS_MAX])
+    step = max(1, -(-len(source.grid) // PATH_POINTS))
+    paths = margin_paths(
+        source.run, [account for account in makers if account in near], source.grid[::step]
+    )
+    return [path for path in paths if (path.maintenance > 0.0).any()]
 
 
-def _ratios(source: Source) -> Chart:
-    """UniMMR of makers: as they recorded it, else from one change of band to the next."""
-    paths = recorded(source, "uni_mmr_") or _by_bands(source)
+def _account_name(source: Source, account: int) -> str:
+    row = source.run.accounts[account]
+    return f"{row['owner']}, {row['venue_name']}"
+
+
+def _ratios(source: Source, paths: list[Path]) -> Chart:
+    """UniMMR of makers."""
     return Chart(
         id="ratios",
         title="uniMMR of the makers' unified accounts",
         note=f"Below 1.2 only reducing orders, at 1.05 liquidation; drawn up to {RATIO_SHOWN:g}.",
         traces=tuple(
-            line(name, at, np.clip(ratio, 0.0, RATIO_SHOWN), colour, step=True, width=2)
-            for colour, (name, at, ratio) in zip(SERIES * 2, paths[:MAKERS_MAX], strict=False)
+            line(
+                _account_name(source, path.account),
+                path.times,
+                np.clip(path.uni_mmr, 0.0, RATIO_SHOWN),
+                colour,
+                step=True,
+                width=2,
+            )
+            for colour, path in zip(SERIES * 2, paths, strict=False)
         ),
         layout={
             "shapes": [
@@ -185,28 +210,22 @@ def _ratios(source: Source) -> Chart:
     )  # fmt: skip
 
 
-def _by_bands(source: Source) -> list[tuple[str, Array, Floats]]:
-    bands = columns_of(source.run.table(e.MarginBandChanged))
-    owners, found = source.owners(), []
-    for account in maker_accounts(source):
-        mine = bands["account"] == account
-        if mine.any():
-            ratio = bands["uni_mmr_ppm"][mine] / PPM
-            at = np.r_[bands["time_ns"][mine], source.end_ns]
-            found.append((owners[account], at, np.r_[ratio, ratio[-1:]]))
-    return found
-
-
-def _leverage(source: Source) -> Chart:
+def _leverage(source: Source, paths: list[Path]) -> Chart:
     """The makers' passive leverage: it rises by itself when collateral falls."""
-    paths = recorded(source, "leverage_")[:MAKERS_MAX]
     return Chart(
         id="leverage",
         title="Passive leverage of the makers",
         note="What moves with prices over equity. Nobody traded to raise it: the denominator fell.",
         traces=tuple(
-            line(name, at, value, colour, step=True, width=2)
-            for colour, (name, at, value) in zip(SERIES * 2, paths, strict=False)
+            line(
+                _account_name(source, path.account),
+                path.times,
+                path.leverage,
+                colour,
+                step=True,
+                width=2,
+            )
+            for colour, path in zip(SERIES * 2, paths, strict=False)
         ),
         layout={"yaxis": {"ticksuffix": " x", "rangemode": "tozero"}, **flags(source.moments)},
     )
