@@ -39,6 +39,30 @@ def test_new_strategy_runs_and_its_test_passes(
     assert set(sheet.series) == {"mid", "position"}
 
 
+@pytest.mark.parametrize(
+    "check",
+    [
+        "ruff check --isolated --select E,F,I,B,UP --line-length 100",
+        "ruff format --isolated --check --line-length 100",
+        "mypy --strict --follow-imports=silent",
+    ],
+)
+def test_new_strategy_passes_the_usual_checks(
+    check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder of its own, where this package is one of many."""
+    pytest.importorskip(check.partition(" ")[0])
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "strategy", "spread_maker"]) == 0
+
+    done = subprocess.run(
+        [sys.executable, "-m", *check.split(), "spread_maker.py", "test_spread_maker.py"],
+        cwd=tmp_path, env={"MYPYPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_new_scenario_is_a_scenario(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

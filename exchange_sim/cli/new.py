@@ -20,7 +20,6 @@ STRATEGY: Final = Template('''"""$title: quotes both sides of one market around 
 from __future__ import annotations
 
 import attrs
-
 from exchange_sim.strategy import Fill, LiquidationNotice, Strategy
 
 

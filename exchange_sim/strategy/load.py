@@ -40,6 +40,24 @@ ENTRY_POINT_GROUP: Final = "exchange_sim.strategies"
 BUNDLED: Final = "exchange_sim._bundled"
 REFERENCE: Final = "strategies"
 """Package of the reference strategies."""
+ELSEWHERE: Final = {
+    "on_tick": "on_book",
+    "on_quote_tick": "on_book",
+    "on_order_book": "on_book",
+    "on_order_book_deltas": "on_book",
+    "on_order_book_depth": "on_book",
+    "on_trade_tick": "on_trade",
+    "on_funding_rate": "on_funding",
+    "on_order_filled": "on_fill",
+    **dict.fromkeys(
+        [f"on_order_{word}" for word in ("accepted", "rejected", "canceled", "expired", "updated")],
+        "on_order_update",
+    ),
+    **dict.fromkeys(
+        [f"on_position_{word}" for word in ("opened", "changed", "closed")], "on_position"
+    ),
+}
+"""Callbacks of other frameworks whose nearest name would be the wrong one."""
 
 
 @attrs.frozen
@@ -138,7 +156,9 @@ def _callback_problems(cls: type[Strategy]) -> Iterator[LoadProblem]:
         where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
         if name not in CALLBACK_NAMES:
             message = f"{where}: {name} is no callback and would never be called"
-            yield LoadProblem("callback", name, message, nearest(name, CALLBACK_NAMES))
+            meant = ELSEWHERE.get(name)
+            hint = f"here it is {meant}" if meant else nearest(name, CALLBACK_NAMES)
+            yield LoadProblem("callback", name, message, hint)
             continue
         wanted = list(inspect.signature(getattr(Callbacks, name)).parameters)
         try:

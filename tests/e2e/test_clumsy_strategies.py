@@ -84,6 +84,7 @@ BODIES: dict[str, tuple[str, str]] = {
     "generator": ("def on_start(self):\n        yield", "bot.py:5: on_start is a generator"),
     "signature": ("def on_timer(self): ...", "write def on_timer(self, name)"),
     "misspelt": ("def on_tick(self, x): ...", "on_tick is no callback and would never be called"),
+    "from elsewhere": ("def on_quote_tick(self, tick): ...", "here it is on_book"),
     "no function": ("on_book = 5", "Bot.on_book is 5, which cannot be called"),
     "constructor": ("def __init__(self, size, spread): ...", "missing a required argument"),
     "no parameters": ("def __init__(self): ...", "write def __init__(self, params)"),

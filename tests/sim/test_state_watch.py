@@ -81,7 +81,7 @@ def remembering() -> FunctionType:
     def look(value: int, cache: tuple[int, ...] = ()) -> bool:
         return value in seen or value in cache
 
-    return look  # type: ignore[return-value]  # a function
+    return look  # type: ignore[return-value]  # it is a function
 
 
 PLACES: dict[str, Any] = {
@@ -198,7 +198,7 @@ def test_looks_are_the_rarer_the_more_there_is() -> None:
         looks.append((run.kernel.now_ns - START_NS) / 1e9)
         look(last)
 
-    run.host._state_watch._look = noted  # type: ignore[method-assign]  # a spy
+    run.host._state_watch._look = noted  # type: ignore[method-assign]  # a spy of looks
     run.execute(START_NS + 30_000 * MS)
 
     assert looks == [1.0, 11.0, 21.0]
