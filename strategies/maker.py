@@ -11,7 +11,7 @@ Simplification: a maker reacts at its wake-ups (every second by default), not at
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -23,6 +23,9 @@ from strategies.pair import Pair, PairParams, link_siblings
 from strategies.policy import PolicySet
 from strategies.unwind import UnwindParams, unwind
 from strategies.withdrawal import WithdrawalParams, make_policies
+
+_OPENING_NS: Final = 10_000_000
+"""When the first quotes of all pairs go out: a market that is looked at is already made."""
 
 
 @attrs.frozen
@@ -113,21 +116,26 @@ class Maker(Strategy):
         policies = make_policies(p.withdrawal, self.rng) if p.withdrawal_enabled else ()
         self.policies = PolicySet(policies, p.withdrawal.floor)
         self._unwound_ns = self.now_ns
+        self.set_timer_ns("open", _OPENING_NS, repeat=False)
         self.set_timer("requote", p.interval_s, p.interval_s * 0.1)
         if p.record_s:
             self.set_timer("record", p.record_s)
 
     def on_timer(self, name: str) -> None:
-        """Wake up: look, decide, quote, note, unwind."""
+        """Open every pair once, then wake up for those whose turn it is."""
         if name == "record":
             self.record(**self.watch.leverage())
-        if name != "requote":
-            return
+        elif name == "open":
+            self._wake(self.pairs, lead=0.0)  # a lead that nobody quotes yet says nothing
+        elif name == "requote":
+            self._wake_ups += 1
+            turn = self._wake_ups
+            due = [pair for pair in self.pairs if not (turn + pair.index) % pair.params.every]
+            self._wake(due, self.book(self._lead).mid_ticks if self._lead else 0.0)
+
+    def _wake(self, due: list[Pair], lead: float) -> None:
+        """Look, decide, quote, note, unwind."""
         now = self.now_ns
-        lead = self.book(self._lead).mid_ticks if self._lead else 0.0
-        self._wake_ups += 1
-        turn = self._wake_ups
-        due = [pair for pair in self.pairs if not (turn + pair.index) % pair.params.every]
         for pair in due:
             self._observe(pair, now, lead)
         self._hear_news(now)
@@ -203,7 +211,7 @@ class Maker(Strategy):
         if pair.sibling is not None:
             mid = self.book(pair.sibling).mid_ticks * pair.sibling.tick / pair.market.tick
             if mid:
-                pair.link(mid, p.link_per_s * seconds, p.link_gap)
+                pair.link(mid, p.link_per_s * seconds, pair.params.link_gap or p.link_gap)
         if p.withdrawal.toxicity is not None:
             pair.measure_flow(book, math.exp(-seconds / 60.0))
         if pair.bids.is_short or pair.asks.is_short:
