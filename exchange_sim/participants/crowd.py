@@ -50,7 +50,14 @@ class CollateralChoice:
 
 @attrs.frozen
 class CrowdBook:
-    """Population of one perpetual.  ``lot_usd`` is the notional of one lot at ``mid_ticks``."""
+    """Population of one perpetual.  ``lot_usd`` is the notional of one lot at ``mid_ticks``.
+
+    ``brackets`` are (notional in dollars from which it holds, highest leverage) of the instrument;
+    nobody uses more than the part ``bracket_use`` of what his own bracket allows.  Without this
+    the largest accounts stand within half a per cent of their liquidation, and a seed in which one
+    of them is first decides the run.  For the same reason a position above ``stop_cap_d1`` has no
+    stop: who holds that much works out of it, and does not send it to the market at a stroke.
+    """
 
     venue: str
     instrument: str
@@ -64,10 +71,13 @@ class CrowdBook:
     leverage_median: float = 2.5
     leverage_log_sd: float = 0.8
     leverage_cap: float = 30.0
+    bracket_use: float = 0.6
+    brackets: tuple[tuple[float, float], ...] = ()
     size_pareto_index: float = 1.3
     size_cap_d1: float = 0.15
     entry_log_sd: float = 0.02
     stop_share: float = 0.05
+    stop_cap_d1: float = 0.02
     stop_distance_mean: float = 0.04
     stop_distance_min: float = 0.008
     quiet_accounts: int = 12
@@ -165,12 +175,18 @@ def _speculators(
         quantile = (0.5 + rank * _GOLDEN + (stream.random() - 0.5) / count) % 1.0
         quantile = min(max(quantile, 1e-6), 1.0 - 1e-6)
         leverage = book.leverage_median * math.exp(book.leverage_log_sd * normal.inv_cdf(quantile))
-        leverage = min(max(leverage, _LEVERAGE_MIN), book.leverage_cap)
-        has_stop = (stop_at + rank * _SILVER) % 1.0 < book.stop_share
+        leverage = min(max(leverage, _LEVERAGE_MIN), _leverage_allowed(book, size))
+        stops = size <= book.stop_cap_d1 * book.depth_usd
+        has_stop = stops and (stop_at + rank * _SILVER) % 1.0 < book.stop_share
         choice = _pick(collateral, (asset_at + rank * _GOLDEN * _SILVER) % 1.0)
         lots = max(1, round(size / book.lot_usd))
         specs.append(_spec(book, choice, stream, Role.SPECULATOR, side, lots, leverage, has_stop))
     return specs
+
+
+def _leverage_allowed(book: CrowdBook, notional_usd: float) -> float:
+    allowed = [leverage for floor, leverage in book.brackets if floor < notional_usd]
+    return min(book.leverage_cap, book.bracket_use * allowed[-1] if allowed else math.inf)
 
 
 def _quiet(

@@ -79,15 +79,46 @@ def test_collateral_gives_the_effective_leverage() -> None:
 
 def test_stops_are_on_the_losing_side_and_before_liquidation() -> None:
     """A stop that the venue would overtake is no stop."""
-    stops = [spec for spec in crowd(4) if spec.stop_ticks]
-    share = sum(spec.notional_usd for spec in stops) / sum(
-        spec.notional_usd for spec in crowd(4) if spec.role == Role.SPECULATOR
-    )
+    small = [
+        spec
+        for spec in crowd(4)
+        if spec.role == Role.SPECULATOR
+        and spec.notional_usd <= BTC.stop_cap_d1 * BTC.depth_usd - BTC.lot_usd
+    ]
+    stops = [spec for spec in small if spec.stop_ticks]
+    share = sum(spec.notional_usd for spec in stops) / sum(spec.notional_usd for spec in small)
     for spec in stops:
         loss = (1 - spec.stop_ticks / BTC.mid_ticks) * (1 if spec.side == BUY else -1)
 
         assert 0 < loss < 1 / spec.leverage
     assert share == pytest.approx(BTC.stop_share, abs=0.02)
+
+
+def test_nobody_large_has_a_stop() -> None:
+    """Without the bound some seeds would hold a stop of a seventh of the calm depth."""
+
+    def largest(book: CrowdBook) -> float:
+        specs = crowd(4, book)
+        return max(spec.notional_usd for spec in specs if spec.stop_ticks) / BTC.depth_usd
+
+    assert largest(BTC) <= 0.02 + BTC.lot_usd / BTC.depth_usd
+    assert largest(attrs.evolve(BTC, stop_cap_d1=1.0)) > 0.04
+
+
+def test_large_positions_use_less_leverage_than_their_bracket_allows() -> None:
+    """So nobody is liquidated in the first half per cent; without brackets large accounts are."""
+    table = ((0.0, 125.0), (50e3, 100.0), (600e3, 75.0), (3e6, 50.0), (12e6, 25.0), (70e6, 20.0))
+    bracketed = attrs.evolve(BTC, brackets=table, leverage_cap=40.0)
+
+    def near(book: CrowdBook) -> float:
+        large = [spec for spec in crowd(5, book) if spec.notional_usd > 12e6 and spec.side == BUY]
+        return sum(s.notional_usd for s in large if liquidation_fall(s.leverage, 0.02) < 0.02)
+
+    for spec in crowd(5, bracketed):
+        allowed = [leverage for floor, leverage in table if floor < spec.notional_usd][-1]
+        assert spec.leverage <= 0.6 * allowed + 1e-9
+    assert near(bracketed) == 0.0
+    assert near(attrs.evolve(bracketed, brackets=())) > 0.0
 
 
 def test_stratified_leverage_makes_the_supply_curve_stable_between_seeds() -> None:
