@@ -35,7 +35,8 @@ class StaleBook:
     ``density_d1`` is resting notional in D1 per 10 % of log price at the near end (EXPONENTIAL) or
     on average over the range (LOGNORMAL); it is multiplied by a log-normal factor of
     ``density_log_sd`` drawn once per book, which makes some coins fall further than others.
-    ``decay_log`` is the e-folding of the density in log price.
+    ``decay_log`` is the e-folding of the density in log price.  ``accounts`` of each venue share
+    the orders: what befalls one holder (ADL cancels his orders) leaves the others'.
     """
 
     instrument: str
@@ -51,6 +52,7 @@ class StaleBook:
     favourite_log: float = 0.7
     favourite_log_sd: float = 0.8
     orders: int = 150
+    accounts: int = 1
     sells: bool = False
 
 
@@ -66,10 +68,12 @@ class StaleBid:
 def draw_stale_bids(book: StaleBook, stream: Stream) -> list[StaleBid]:
     """The stale bids of one book, nearest first.
 
-    Raises ``ValueError`` unless 0 < nearest_fall < farthest_fall < 1.
+    Raises ``ValueError`` unless 0 < nearest_fall < farthest_fall < 1, and without an account.
     """
     if not 0.0 < book.nearest_fall < book.farthest_fall < 1.0:
         raise ValueError(f"{book.instrument}: stale bids need 0 < nearest_fall < farthest_fall < 1")
+    if book.accounts < 1:
+        raise ValueError(f"{book.instrument}: stale bids need at least one account")
     factor = math.exp(book.density_log_sd * stream.gauss(0.0, 1.0))
     near, far = -math.log(1.0 - book.nearest_fall), -math.log(1.0 - book.farthest_fall)
     total_usd = factor * book.depth_usd * _total_d1(book, near, far)

@@ -230,7 +230,9 @@ class Genesis:
         choices = self._collateral(item, params.pop("collateral", None))
         for book in selected(self.scenario, params.pop("select", [])):
             stream = streams.stream(f"population/{item.name}/{book.name}")
-            facts = _book_facts(book)
+            rows = self.scenario.brackets.get(book.brackets, ())
+            brackets = tuple((float(row.floor), float(row.leverage)) for row in rows)
+            facts = {**_book_facts(book), "brackets": brackets}
             crowd = build_table(CrowdBook, {**facts, "venue": book.venue, **params}, item.name)
             priced = self._priced(choices, book.venue)
             specs = draw_crowd(crowd, priced, stream)
@@ -292,33 +294,35 @@ class Genesis:
         )  # fmt: skip
 
     def _stale(self, item: PopulationDef, streams: Streams) -> None:
+        """Old orders, dealt out in turn to the accounts of the population on each venue."""
         params = dict(item.params)
         owner = self.accounts.owner(item.name)
         books = selected(self.scenario, params.pop("select", []))
-        accounts: dict[str, int] = {}
+        holders: dict[str, list[int]] = {}
         client_id = 0
         for book in books:
-            if book.venue not in accounts:
-                mode = AccountMode.PORTFOLIO
-                accounts[book.venue] = self.open(book.venue, owner, mode)
-            account = accounts[book.venue]
             stream = streams.stream(f"population/{item.name}/{book.name}")
             stale = build_table(StaleBook, {**_book_facts(book), **params}, item.name)
+            accounts = holders.setdefault(book.venue, [])
+            while len(accounts) < stale.accounts:
+                accounts.append(self.open(book.venue, owner, AccountMode.PORTFOLIO))
             bids = draw_stale_bids(stale, stream)
             inst = self.world.instruments[self.names.instruments[book.name]]
-            if stale.sells and book.kind == "SPOT":
-                sold = sum(bid.qty_lots for bid in bids) * inst.lot_units
-                self.send(c.Deposit, account, inst.base, sold + 1)
-            else:
-                value = sum(bid.price_ticks * bid.qty_lots for bid in bids) * inst.unit_value
-                self.send(c.Deposit, account, inst.quote, value + value // 50 + 1)
             side = Side.SELL if stale.sells else Side.BUY
-            for bid in bids:
-                client_id += 1
-                self.send(
-                    c.NewOrder, account, inst.id, client_id, side, OrderType.LIMIT,
-                    TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
-                )  # fmt: skip
+            for k, account in enumerate(accounts):
+                mine = bids[k :: len(accounts)]
+                if stale.sells and book.kind == "SPOT":
+                    sold = sum(bid.qty_lots for bid in mine) * inst.lot_units
+                    self.send(c.Deposit, account, inst.base, sold + 1)
+                else:
+                    value = sum(bid.price_ticks * bid.qty_lots for bid in mine) * inst.unit_value
+                    self.send(c.Deposit, account, inst.quote, value + value // 50 + 1)
+                for bid in mine:
+                    client_id += 1
+                    self.send(
+                        c.NewOrder, account, inst.id, client_id, side, OrderType.LIMIT,
+                        TimeInForce.GTC, bid.price_ticks, bid.qty_lots,
+                    )  # fmt: skip
 
 
 def _book_facts(book: InstrumentDef) -> dict[str, Any]:

@@ -56,6 +56,12 @@ def test_density_is_what_was_asked_for() -> None:
     assert statistics.fmean(sums) == pytest.approx(0.06 * 5, rel=0.15)
 
 
+def test_a_population_needs_an_account() -> None:
+    """Nobody's orders are refused with the count that is wrong."""
+    with pytest.raises(ValueError, match="at least one account"):
+        bids(attrs.evolve(BOOK, accounts=0))
+
+
 def test_books_differ_by_their_log_sd() -> None:
     """Some coins have a tenth of the bids of others: they fall further."""
     book = attrs.evolve(BOOK, density_log_sd=1.0)
