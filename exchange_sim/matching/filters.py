@@ -14,10 +14,11 @@ The first failing test decides the reason, in this order:
 3.  PRICE_FILTER: ``BAD_PRICE`` (below the minimum), ``PRICE_ABOVE_MAX``, ``BAD_TICK_STEP``.
 4.  LOT_SIZE, or MARKET_LOT_SIZE for market types: ``QTY_BELOW_MIN``, ``QTY_ABOVE_MAX``,
     ``BAD_LOT_STEP``.
-5.  NOTIONAL, at the average price for orders without a price: ``NOTIONAL_TOO_SMALL``,
+5.  NOTIONAL, at the reference price for orders without a price: ``NOTIONAL_TOO_SMALL``,
     ``NOTIONAL_TOO_LARGE``.
-6.  PERCENT_PRICE_BY_SIDE, for limit prices: ``PERCENT_PRICE_ABOVE``, ``PERCENT_PRICE_BELOW``;
-    the average is exact, so that no bound is rounded.
+6.  PERCENT_PRICE_BY_SIDE of spot markets, PERCENT_PRICE of perpetuals, for limit prices:
+    ``PERCENT_PRICE_ABOVE``, ``PERCENT_PRICE_BELOW``.  The reference is the average price of a spot
+    market and the mark of a perpetual; it is exact, so that no bound is rounded.
 7.  ``MAX_NUM_ORDERS``, then ``MAX_NUM_ALGO_ORDERS`` for trigger types.
 8.  ICEBERG_PARTS: ``BAD_ICEBERG``.
 
@@ -81,7 +82,7 @@ def _or_money_bound(amount: int) -> int:
 
 @attrs.frozen
 class Filters:
-    """The filters of one instrument.  Ratios are parts per million of the average price."""
+    """The filters of one instrument.  Ratios are parts per million of the reference price."""
 
     unit_value: int = 1
     """Quote units of one tick times one lot."""
@@ -107,6 +108,12 @@ class Filters:
     iceberg_parts_max: int = 0
     trailing_min_ppm: int = 1
     trailing_max_ppm: int = PPM - 1
+    by_percent: bool = attrs.field(init=False)
+    """Whether limit prices are measured against the reference price."""
+
+    def __attrs_post_init__(self) -> None:
+        bounds = self.bid_up_ppm, self.bid_down_ppm, self.ask_up_ppm, self.ask_down_ppm
+        object.__setattr__(self, "by_percent", any(bounds))
 
     def check(
         self,

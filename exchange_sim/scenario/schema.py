@@ -133,10 +133,10 @@ class InstrumentDef:
     min_notional: Decimal = entry(MONEY, default=Decimal(5), doc="Smallest order value, in quote.")
     max_qty: Decimal | None = entry(POSITIVE, default=None, doc="Largest order, in base.")
     percent_price_up: Decimal | None = entry(
-        RATE, default=None, doc="Both sides: highest limit price, as a multiple of the average."
+        RATE, default=None, doc="Both sides: highest limit price, as a multiple of the average (spot) or mark."
     )
     percent_price_down: Decimal | None = entry(
-        RATE, default=None, doc="Both sides: lowest limit price, as a multiple of the average."
+        RATE, default=None, doc="Both sides: lowest limit price, as a multiple of the average (spot) or mark."
     )
     bid_multiplier_up: Decimal | None = entry(
         RATE, default=None, doc="Buy orders: in place of `percent_price_up`."
@@ -155,7 +155,7 @@ class InstrumentDef:
         key="average_price_window",
         default=0,
         unit="ns",
-        doc="Window of that volume-weighted average; 0: the last price stands in.",
+        doc="Spot: window of that volume-weighted average; 0: the last price stands in.",
     )
     market_take_bound: Decimal = entry(
         RATIO, default=Decimal(0), doc="How far from the mark a market order may trade; 0: any."

@@ -25,7 +25,7 @@ from exchange_sim.model.order import Order
 from exchange_sim.world.modes import flag_refusal
 from exchange_sim.world.order_rates import over_rate
 from exchange_sim.world.pretrade import resting_lots
-from exchange_sim.world.price_range import average_price
+from exchange_sim.world.price_range import filter_price
 
 if TYPE_CHECKING:
     from exchange_sim.world.world import World
@@ -61,8 +61,8 @@ def gate(w: World, account: Account, inst: Instrument, order: Order) -> int:
     open_orders, armed = len(account.orders), account.trigger_orders
     if open_orders >= filters.orders_max or armed >= filters.algo_orders_max:
         open_orders, armed = account.open_in(inst.id)
-    average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
-    reason = filters.check(order, average, open_orders, armed, w.time_ns)
+    reference = filter_price(w, inst, order.price)
+    reason = filters.check(order, reference, open_orders, armed, w.time_ns)
     if reason:
         return reason
     if order.flags & FLAG_REDUCE_ONLY and not inst.perpetual:

@@ -40,7 +40,7 @@ from exchange_sim.world.gates import (
 from exchange_sim.world.modes import open_order, open_orders, route
 from exchange_sim.world.order_rates import over_rate
 from exchange_sim.world.pretrade import afford
-from exchange_sim.world.price_range import average_price
+from exchange_sim.world.price_range import filter_price
 from exchange_sim.world.price_rules import post_only, take_bound, within_range
 from exchange_sim.world.repricing import reprice
 from exchange_sim.world.settlement import (
@@ -254,8 +254,8 @@ def replace_order(w: World, c: Command) -> None:
         return reject(w, c, R.BAD_QTY)
     engine = w.engines[inst.id]
     if price != order.price or qty > order.leaves:
-        average = average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
-        reason = w.specs[inst.id].filters.check_replace(order, price, qty, average)
+        reference = filter_price(w, inst, price)
+        reason = w.specs[inst.id].filters.check_replace(order, price, qty, reference)
         if not reason:
             if reprice(w, engine, inst, account, order, price, qty):
                 if engine.stops.orders:

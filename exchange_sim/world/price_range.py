@@ -1,7 +1,8 @@
 """Windows of recent trades, and the spot execution rule that trades only near their mean.
 
-Two rules look back at trades.  The percent-price filter compares a limit price with the
-volume-weighted average of a window (``average_price``).  The other is the execution rule.
+Two rules look back at trades.  The percent-price filter of a spot market compares a limit price
+with the volume-weighted average of a window (``average_price``); that of a perpetual looks at the
+mark.  The other is the execution rule.
 
 It is a counterfactual: the rule was published in March 2026 and did not exist in October 2025.  The
 reference is the arithmetic mean of the trade prices of a sliding window, kept in ten buckets of
@@ -27,6 +28,7 @@ from exchange_sim.units import NANOS_PER_MS
 
 if TYPE_CHECKING:
     from exchange_sim.matching.engine import MatchingEngine
+    from exchange_sim.model.instrument import Instrument
     from exchange_sim.model.order import Order
     from exchange_sim.world.config import WorldConfig
     from exchange_sim.world.world import World
@@ -115,6 +117,22 @@ def average_price(w: World, instrument: int) -> int | Fraction:
     window = w.averages.get(instrument)
     found = window.reference(w.time_ns) if window is not None else None
     return w.last_prices[instrument] if found is None else found
+
+
+def filter_price(w: World, inst: Instrument, price: int) -> int | Fraction:
+    """What the filters of an instrument measure an order at ``price`` (0: none) against, in ticks.
+
+    Spot: the average price.  Perpetuals: the mark, exactly; 0 when no filter would look at it,
+    because a fraction costs more than all filters together.  Sources:
+    https://github.com/binance/binance-spot-api-docs (filters.md) and
+    https://developers.binance.com/docs/derivatives/usds-margined-futures/common-definition
+    """
+    if inst.perpetual:
+        if price and not w.specs[inst.id].filters.by_percent:
+            return 0
+        mark = w.marks[inst.id]
+        return Fraction(mark, PPM) if mark % PPM else mark // PPM
+    return average_price(w, inst.id) if w.averages else w.last_prices[inst.id]
 
 
 def note_trade(w: World, instrument: int, price: int, qty: int) -> None:

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from exchange_sim.matching.filters import Filters
 from exchange_sim.messages.reasons import RejectReason
+from exchange_sim.model.account import CROSS
 from exchange_sim.model.enums import IOC
 from exchange_sim.units import PPM
 from exchange_sim.world.price_range import TradeWindow, average_price
-from tests.world.factory import PRICE, SECOND, SPOT, Desk, of, reason
+from tests.world.factory import PERP, PRICE, SECOND, SPOT, Desk, of, reason
 
 R = RejectReason
 BUY, SELL = 0, 1
@@ -21,6 +22,8 @@ FILTERS = Filters(
     bid_up_ppm=1_200_000, bid_down_ppm=200_000, ask_up_ppm=5_000_000, ask_down_ppm=800_000
 )
 MINUTE = 60 * SECOND
+PERP_BAND = {"up": 1_050_000, "down": 950_000}
+"""What the recorded BTCUSDT contract has."""
 
 
 def market(window_ns: int, filters: Filters = FILTERS) -> tuple[Desk, int, int]:
@@ -80,6 +83,41 @@ def test_the_value_of_a_market_order_is_taken_at_the_average() -> None:
         events = desk.market(seller, SPOT, SELL, 3)
         assert (R.NOTIONAL_TOO_SMALL in [event[4] for event in of(events, 2)]) is refused
         assert bool(of(events, 6)) is not refused
+
+
+def perpetual(filters: Filters) -> tuple[Desk, int]:
+    """A perpetual whose mark of 1,000.5 (index and basis) is far from its last trade at 1,100."""
+    desk = Desk(perp={"filters": filters, "average_window_ns": 5 * MINUTE})
+    buyer, seller = desk.account(CROSS, usdt=10**8), desk.account(CROSS, usdt=10**8)
+    desk.limit(buyer, PERP, BUY, 1_100, 10)
+    desk.limit(seller, PERP, SELL, 1_100, 10, tif=IOC)
+    desk.w.marks[PERP] = 1_000_500_000
+    return desk, buyer
+
+
+@pytest.mark.parametrize(("side", "down", "up"), [(BUY, 951, 1_050), (SELL, 951, 1_050)])
+def test_the_price_of_a_perpetual_is_measured_against_its_mark(
+    side: int, down: int, up: int
+) -> None:
+    """Multipliers 0.95 and 1.05: 950.475 to 1,050.525, whatever was traded last."""
+    both = {f"{x}_{end}_ppm": r for x in ("bid", "ask") for end, r in PERP_BAND.items()}
+    for price, expected in (
+        (down - 1, R.PERCENT_PRICE_BELOW), (down, 0), (up, 0), (up + 1, R.PERCENT_PRICE_ABOVE),
+    ):  # fmt: skip
+        desk, owner = perpetual(Filters(**both))
+        events = desk.limit(owner, PERP, side, price, 1, id=80)
+        assert (reason(events) if of(events, 2) else 0) == expected, price
+        if not expected:
+            assert reason(desk.do(3, owner, 80, up + 1, -1)) == R.PERCENT_PRICE_ABOVE
+
+
+def test_the_value_of_a_market_order_for_a_perpetual_is_taken_at_the_mark() -> None:
+    """Three lots are worth 3,001.5 at the mark and 3,300 at the last price."""
+    for least, refused in ((3_002, True), (3_001, False)):
+        desk, owner = perpetual(Filters(notional_min=least))
+        desk.limit(desk.account(CROSS, usdt=10**8), PERP, SELL, 1_100, 10)
+        found = [event[4] for event in of(desk.market(owner, PERP, BUY, 3), 2)]
+        assert (R.NOTIONAL_TOO_SMALL in found) is refused
 
 
 @settings(max_examples=60)
