@@ -15,6 +15,7 @@ from exchange_sim.analysis.rules.common import (
     rule,
     units,
 )
+from exchange_sim.messages.reasons import MarginBand
 from exchange_sim.risk import cross_margin, unified
 from exchange_sim.risk.brackets import maintenance_up
 from exchange_sim.risk.collateral import CollateralTable, tax_by_tier
@@ -25,6 +26,10 @@ _BANDS = tuple(edge * (SCALE // PPM) for edge in unified.DEFAULT_BANDS)
 
 
 def _uni_mmr(equity: Fraction, maintenance: Fraction) -> Results:
+    """Ratio and band; who needs no maintenance margin has no ratio, and is free unless insolvent."""
+    if maintenance <= 0:
+        band = MarginBand.FREE if equity >= 0 else MarginBand.LIQUIDATION_AND_CLAIM
+        return {"unimmr": None, "status": band.name}
     ratio = unified.uni_mmr_ppm(units(equity), units(maintenance), SCALE)
     return {"unimmr": plain(ratio), "status": unified.margin_band(ratio, _BANDS).name}
 
@@ -259,9 +264,12 @@ def margin_of_liabilities(given: Inputs) -> Results:
 @rule("binance.crosspro.margin_level")
 def pro_level(given: Inputs) -> Results:
     """Margin level of the Pro mode."""
+    debt = given.num("liability*", "liabilities*", "loan*", default=0)
+    if not given.has("*_plus_interest"):
+        debt += given.num("interest*", default=0)
     level = cross_margin.pro_level(
         given.num("collateral*", "net_collateral*"),
-        given.num("liability*", "liabilities*", default=0),
+        debt,
         given.num("open_order_loss*", "open_loss*", default=0),
         given.num("maintenance_margin", "mm*", "maintenance*"),
     )

@@ -32,6 +32,7 @@ from exchange_sim.risk import reference_price
 
 _FILTER_FAILED = -1013
 _FOK_CODE, _GTX_CODE, _SPOT_REJECT = -5021, -5022, -2010
+_UM_ABOVE, _UM_BELOW, _UM_NOTIONAL = -4016, -4024, -4164
 _WOULD_MATCH = "Order would immediately match and take."
 _RANGE_EXCEEDED = "EXECUTION_RULE_PRICE_RANGE_EXCEEDED"
 _BUY_SIDE = 1
@@ -209,12 +210,24 @@ def market_lot_size(given: Inputs) -> Results:
     return _verdict(reason, "MARKET_LOT_SIZE")
 
 
-@rule("binance.spot.NOTIONAL", "binance.spot.MIN_NOTIONAL", "binance.um.MIN_NOTIONAL")
+@rule("binance.um.MIN_NOTIONAL")
+def futures_notional(given: Inputs) -> Results:
+    """Smallest value of a USD-M order; market orders count at the mark price."""
+    found = notional(given)
+    if not found["pass"]:
+        least = given.num("minNotional", "min_notional", "notional")
+        found["code"] = _UM_NOTIONAL
+        found["msg"] = f"Order's notional must be no smaller than {_decimal(least)}"
+        found["msg"] += " (unless you choose reduce only)."
+    return found
+
+
+@rule("binance.spot.NOTIONAL", "binance.spot.MIN_NOTIONAL")
 def notional(given: Inputs) -> Results:
     """Bounds of price times quantity; market orders count at the average price."""
     priced = given.has("price") and given.text("type", default="LIMIT").upper() != "MARKET"
     price = given.num("price", default=0) if priced else Fraction(0)
-    average = given.num("avg_price", "avgPrice", default=0)
+    average = given.num("avg_price", "avgPrice", "mark", "mark_price", default=0)
     qty = given.num("qty", "quantity")
     low, high = given.num("minNotional", "min_notional", "notional", default=0), Fraction(0)
     applies = ("applyMinToMarket", "applyToMarket")
@@ -247,13 +260,30 @@ def _percent_filter(given: Inputs) -> Filters:
     )
 
 
-@rule(
-    "binance.spot.PERCENT_PRICE_BY_SIDE", "binance.spot.PERCENT_PRICE", "binance.um.PERCENT_PRICE"
-)
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):.12g}"
+
+
+@rule("binance.um.PERCENT_PRICE")
+def futures_percent_price(given: Inputs) -> Results:
+    """Distance of a limit price from the mark: down * mark <= price <= up * mark."""
+    found = percent_price(given)
+    if not found["pass"]:
+        mark, above = given.num("mark", "mark_price", "markPrice"), given.num("price")
+        high, low = (mark * given.num(f"multiplier{end}", default=0) for end in ("Up", "Down"))
+        beyond = above > high > 0
+        found["code"] = _UM_ABOVE if beyond else _UM_BELOW
+        word, bound = ("higher", high) if beyond else ("lower", low)
+        found["msg"] = f"Limit price can't be {word} than {_decimal(bound)}."
+    return found
+
+
+@rule("binance.spot.PERCENT_PRICE_BY_SIDE", "binance.spot.PERCENT_PRICE")
 def percent_price(given: Inputs) -> Results:
     """Distance of a limit price from the average price."""
     price = given.num("price")
-    average = given.num("avg_price", "avgPrice", "mark", "mark_price", "last_price", default=0)
+    names = ("avg_price", "avgPrice", "mark", "mark_price", "markPrice", "last_price")
+    average = given.num(*names, default=0)
     grid = Grid([price, average])
     reason = _percent_filter(given).check_values(
         _side(given, default=1), grid.whole(price), 1, grid.whole(average)

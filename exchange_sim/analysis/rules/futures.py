@@ -45,7 +45,20 @@ def _table(given: Inputs) -> BracketTable | None:
     return BracketTable([units(f) for f in floors], [ppm(r, "mmr") for r in rates], leverage)
 
 
-@rule("binance.um.maint_margin", "binance.um.maintenance_margin", "binance.cm.maint_margin")
+@rule("binance.cm.maint_margin", "binance.cm.maintenance_margin")
+def coin_maintenance(given: Inputs) -> Results:
+    """Maintenance margin of one coin-margined position, in coin."""
+    multiplier = ("multiplier", "contract_size*", "contract_multiplier")
+    value = given.opt("usd_notional")
+    if given.has(*multiplier):
+        value = given.num("contracts", "qty", "position*") * given.num(*multiplier)
+    if value is None:
+        return maintenance(given)
+    coins = abs(value) / given.num("mark", "mark_price", "price")
+    return maintenance(Inputs({**given.data, "notional": str(coins)}, given.path))
+
+
+@rule("binance.um.maint_margin", "binance.um.maintenance_margin")
 def maintenance(given: Inputs) -> Results:
     """Maintenance margin of one position."""
     notional = abs(given.notional())

@@ -166,8 +166,8 @@ def margin_level(given: Inputs) -> Results:
     """Margin level of a multi-currency account."""
     level = okx.margin_level(
         given.num("adjusted_equity"),
-        given.num("maintenance_margin", "mm*"),
-        given.num("fees", "fee", default=0),
+        given.num("maintenance_margin", "maintenance*", "mm*"),
+        given.num("fee*", "closing_fee*", "liquidation_fee*", default=0),
     )
     return {"margin_level": level, "liquidation": level is not None and level <= 1}
 
