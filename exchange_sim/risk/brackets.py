@@ -42,19 +42,24 @@ class BracketTable:
     """Leverage brackets of one instrument.
 
     ``floors`` are notionals in quote units, ``mmr_ppm`` maintenance rates in parts per million,
-    ``leverage`` the highest leverage that each bracket allows.  Raises ``ValueError`` that lists
-    every problem when the table is not one that a venue could run.
+    ``leverage`` the highest leverage that each bracket allows.  ``closing_fee_ppm`` of the notional
+    is part of the maintenance margin where a venue wants the fee of closing to be covered too.
+    Raises ``ValueError`` that lists every problem when the table is not one that a venue could run.
     """
 
     floors: tuple[int, ...] = attrs.field(converter=_ints)
     mmr_ppm: tuple[int, ...] = attrs.field(converter=_ints)
     leverage: tuple[int, ...] = attrs.field(converter=_ints)
+    closing_fee_ppm: int = 0
+    rates_ppm: tuple[int, ...] = attrs.field(init=False, repr=False)
     _cum_ppm: tuple[int, ...] = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         problems = self._problems()
         if problems:
             raise ValueError("bracket table: " + "; ".join(problems))
+        rates = tuple(rate + self.closing_fee_ppm for rate in self.mmr_ppm)
+        object.__setattr__(self, "rates_ppm", rates)
         object.__setattr__(self, "_cum_ppm", cumulative_ppm(self.floors, self.mmr_ppm))
 
     def _problems(self) -> list[str]:
@@ -82,10 +87,13 @@ class BracketTable:
                     f"{before}leverage {leverage[k]} does not fall below {leverage[k - 1]}"
                 )
         for k, (rate, times) in enumerate(zip(mmr, leverage, strict=True), start=1):
-            if times >= 1 and rate * times > PPM:
+            whole = rate + self.closing_fee_ppm
+            if times >= 1 and whole * times > PPM:
                 problems.append(
-                    f"bracket {k}: rate {rate} ppm exceeds the initial margin of leverage {times}"
+                    f"bracket {k}: rate {whole} ppm exceeds the initial margin of leverage {times}"
                 )
+        if self.closing_fee_ppm < 0:
+            problems.append(f"the closing fee must be at least 0, not {self.closing_fee_ppm} ppm")
         return problems
 
     @property
@@ -119,7 +127,7 @@ class BracketTable:
         k = bisect_left(self.floors, notional_units) - 1
         if k < 0:
             return 0
-        return -((self._cum_ppm[k] - notional_units * self.mmr_ppm[k]) // PPM)
+        return -((self._cum_ppm[k] - notional_units * self.rates_ppm[k]) // PPM)
 
     def margins(self, notional_units: int, leverage: int) -> tuple[int, int]:
         """``maintenance`` and ``initial`` (leverage >= 1) with one look-up."""
@@ -127,7 +135,7 @@ class BracketTable:
         if k < 0:
             return 0, -(-notional_units // min(leverage, self.leverage[0]))
         return (
-            -((self._cum_ppm[k] - notional_units * self.mmr_ppm[k]) // PPM),
+            -((self._cum_ppm[k] - notional_units * self.rates_ppm[k]) // PPM),
             -(-notional_units // min(leverage, self.leverage[k])),
         )
 

@@ -141,7 +141,7 @@ def sum_by(owner: Ints, values: Floats, n: int) -> Floats:
 
 def bracket_pieces(table: BracketTable) -> list[tuple[float, float, float]]:
     """Maintenance margin by notional."""
-    rows = zip(table.floors, table.mmr_ppm, table.cum_ppm, strict=True)
+    rows = zip(table.floors, table.rates_ppm, table.cum_ppm, strict=True)
     return [(float(floor), rate / PPM, -cum / PPM) for floor, rate, cum in rows]
 
 

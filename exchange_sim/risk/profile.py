@@ -67,13 +67,15 @@ class MarginRule(Rule):
 
     ``absorbing``: once begun it runs until nothing is left, whatever is paid in.  ``early_stop``:
     it ends as soon as the account is back above its threshold.  With ``penalty`` the interest of a
-    loan beyond the limit of its asset is multiplied by utilisation cubed.
+    loan beyond the limit of its asset is multiplied by utilisation cubed.  With ``closing_fee`` the
+    fee of closing every position is part of the maintenance margin.
     """
 
     NAME = "margin"
     KINDS = ("absorbing", "early_stop")
 
     penalty: bool = False
+    closing_fee: bool = False
 
 
 @attrs.frozen(kw_only=True)

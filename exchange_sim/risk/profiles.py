@@ -9,7 +9,9 @@ Simplifications
 What the vault of ``hyperliquid`` carries and how fast it sells is not published: twice its capital
 and 5 % of a position per minute are ours.  Bybit and OKX have no reduce-only state of their own
 besides the initial margin and no claim on a shortfall: their bands stand one part per million
-apart.  Liquidation fees of Bybit and OKX are not modelled beyond the taker fee.
+apart.  Liquidation fees of Bybit and OKX are not modelled beyond the taker fee.  The closing fee
+that OKX adds to the maintenance margin is counted for everybody at the taker rate of the venue's
+first fee tier, not at that of the account.
 """
 
 from __future__ import annotations
@@ -62,7 +64,7 @@ BYBIT: Final = p.Profile(
 
 OKX: Final = p.Profile(
     name="okx",
-    margin=p.MarginRule(kind="early_stop"),
+    margin=p.MarginRule(kind="early_stop", closing_fee=True),
     ladder=p.LadderRule(
         kind=p.BY_TIERS, tier_step=2, last_tiers=2, last=p.BOOK, wait_ns=NANOS_PER_MINUTE
     ),

@@ -14,7 +14,12 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
-from exchange_sim.scenario.checks_rules import check_mark_sources, check_profiles, check_rules
+from exchange_sim.scenario.checks_rules import (
+    check_closing_fee,
+    check_mark_sources,
+    check_profiles,
+    check_rules,
+)
 from exchange_sim.scenario.kinds import ppm
 from exchange_sim.scenario.parts import Parts
 from exchange_sim.scenario.schema import AssetDef, InstrumentDef
@@ -263,6 +268,7 @@ def _check_perpetual(parts: Parts, node: Node, item: InstrumentDef) -> None:
     else:
         _check_index(parts, node.table["index"], item)
     check_mark_sources(parts, node, item)
+    check_closing_fee(parts, node, item)
 
 
 def _check_coin(parts: Parts, node: Node, item: InstrumentDef, venue: VenueDef) -> None:

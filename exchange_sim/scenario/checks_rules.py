@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,32 @@ def check_rules(parts: Parts, node: Node, venue: VenueDef) -> None:
             hint = f"give assets.{asset} a redemption_asset and a redemption_value"
             parts.reader.bad(at.mark, f"{at.name}: nobody redeems {asset}", hint)
     _check_figures(parts, node, venue, base.numbers)
+
+
+def check_closing_fee(parts: Parts, node: Node, item: InstrumentDef) -> None:
+    """Where the fee of closing is part of the maintenance margin, both stay below the initial one.
+
+    Whoever opened at the highest leverage would be liquidated at once.
+    """
+    venue = parts.get("venues", item.venue)
+    rows = parts.get("brackets", item.brackets) if item.brackets else None
+    own = parts.get("profiles", venue.profile) if venue is not None else None
+    if venue is None or not rows or not venue.fees:
+        return
+    base = PROFILES.get(own.base if own is not None else venue.profile)
+    counted = base is not None and base.margin.closing_fee
+    for rules in (own, venue.rules):
+        given = getattr(rules, "margin", None)
+        if given is not None and given.closing_fee is not None:
+            counted = given.closing_fee
+    fee = max(venue.fees[0].taker, 0)
+    for row in rows if counted else ():
+        if row.leverage * row.mmr <= 1 < row.leverage * (row.mmr + fee):
+            message = f"{node.name}: the bracket from {row.floor} of {item.brackets!r} has"
+            message += f" maintenance {row.mmr} and a closing fee of {fee}, more than the initial"
+            hint = f"at most {Decimal(1) / row.leverage - fee:f} at leverage {row.leverage}"
+            at = node.table.get("brackets", node)
+            parts.reader.bad(at.mark, f"{message} margin of leverage {row.leverage}", hint)
 
 
 def check_mark_sources(parts: Parts, node: Node, item: InstrumentDef) -> None:

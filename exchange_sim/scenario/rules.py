@@ -40,6 +40,9 @@ class MarginRuleDef:
     penalty: bool | None = _maybe(
         Flag(), "Interest beyond `max_loan` is multiplied by utilisation cubed."
     )
+    closing_fee: bool | None = _maybe(
+        Flag(), "The taker fee of closing positions is part of the maintenance margin."
+    )
 
 
 @attrs.frozen(kw_only=True)

@@ -133,10 +133,14 @@ class InstrumentDef:
     min_notional: Decimal = entry(MONEY, default=Decimal(5), doc="Smallest order value, in quote.")
     max_qty: Decimal | None = entry(POSITIVE, default=None, doc="Largest order, in base.")
     percent_price_up: Decimal | None = entry(
-        RATE, default=None, doc="Both sides: highest limit price, as a multiple of the average (spot) or mark."
+        RATE,
+        default=None,
+        doc="Both sides: highest limit price, as a multiple of the average (spot) or mark.",
     )
     percent_price_down: Decimal | None = entry(
-        RATE, default=None, doc="Both sides: lowest limit price, as a multiple of the average (spot) or mark."
+        RATE,
+        default=None,
+        doc="Both sides: lowest limit price, as a multiple of the average (spot) or mark.",
     )
     bid_multiplier_up: Decimal | None = entry(
         RATE, default=None, doc="Buy orders: in place of `percent_price_up`."

@@ -60,7 +60,7 @@ def _to_target(
     inst, table = w.instruments[instrument], w.brackets[instrument]
     assert table is not None
     value = abs(position_value(w, instrument, position))
-    rate = table.mmr_ppm[table.bracket(value)] * rule.target_ppm // PPM
+    rate = table.rates_ppm[table.bracket(value)] * rule.target_ppm // PPM
     gain = rate - w.venues[inst.venue].spec.liquidation_fee_ppm - account.taker_ppm
     missing = maintenance * rule.target_ppm // PPM - equity
     if gain <= 0 or value == 0:

@@ -23,7 +23,8 @@ from exchange_sim.units import PPM
 
 if TYPE_CHECKING:
     from exchange_sim.model.instrument import Instrument
-    from exchange_sim.world.config import InstrumentSpec
+    from exchange_sim.risk.brackets import BracketTable
+    from exchange_sim.world.config import InstrumentSpec, WorldConfig
     from exchange_sim.world.world import World
 
 PRICE_SCALE = 1_000_000
@@ -47,6 +48,19 @@ class MarginState:
 def default_leverage(spec: InstrumentSpec) -> int:
     """The leverage of an account that chose none, at most what the brackets allow; 1 for spot."""
     return min(spec.default_leverage, spec.brackets.leverage[0]) if spec.brackets else 1
+
+
+def margin_table(config: WorldConfig, spec: InstrumentSpec) -> BracketTable | None:
+    """The brackets that margin is reckoned with: those of the instrument, with the fee of closing
+    where the margin rule of the venue adds it; None for spot markets.
+
+    Source: https://www.okx.com/help-center/360054690531 (margin level).  Raises ``ValueError`` when
+    the fee takes a bracket's maintenance above its initial margin.
+    """
+    venue = config.venues[spec.instrument.venue]
+    if spec.brackets is None or not venue.profile.margin.closing_fee:
+        return spec.brackets
+    return attrs.evolve(spec.brackets, closing_fee_ppm=max(0, venue.fee_tiers[0].taker_ppm))
 
 
 def full_notionals(spec: InstrumentSpec) -> list[int]:

@@ -19,6 +19,7 @@ from exchange_sim.world.collateral_prices import Pricing
 from exchange_sim.world.mark_rules import OracleState
 
 if TYPE_CHECKING:
+    from exchange_sim.risk.brackets import BracketTable
     from exchange_sim.world.config import InstrumentSpec, VenueSpec, WorldConfig
     from exchange_sim.world.world import World
 
@@ -130,7 +131,7 @@ class VenueState:
         self.debtors: dict[int, None] = {}
         self.has_portfolio = False
         self.coins = frozenset(s.instrument.settle for s in own if s.instrument.inverse)
-        self.mirror = _mirror(spec, own, len(config.assets))
+        self.mirror = _mirror(spec, own, world.brackets, len(config.assets))
         self.mirror.complete = not self.coins
         self.watch = WatchList(self.mirror)
 
@@ -139,12 +140,14 @@ class VenueState:
         return bool(self.queue) or (self.takeover_busy and self.profile.takeover.works_off)
 
 
-def _mirror(spec: VenueSpec, own: list[InstrumentSpec], assets: int) -> Mirror:
+def _mirror(
+    spec: VenueSpec, own: list[InstrumentSpec], brackets: list[BracketTable | None], assets: int
+) -> Mirror:
     """Columns for the accounts of a venue, with its perpetuals that settle in the numeraire."""
     perpetuals = [
-        (s.instrument.id, s.instrument.unit_value, s.brackets)
+        (s.instrument.id, s.instrument.unit_value, table)
         for s in own
-        if s.brackets is not None and not s.instrument.inverse
+        if (table := brackets[s.instrument.id]) is not None and not s.instrument.inverse
     ]
     return Mirror(spec.numeraire, spec.collateral, spec.loan_mmr_ppm, assets, perpetuals)
 

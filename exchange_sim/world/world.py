@@ -96,7 +96,9 @@ class World:
         self.issuers = open_issuers(self)
         self.instruments: list[Instrument] = [spec.instrument for spec in config.instruments]
         self.specs = config.instruments
-        self.brackets: list[BracketTable | None] = [spec.brackets for spec in config.instruments]
+        self.brackets: list[BracketTable | None] = [
+            margin.margin_table(config, spec) for spec in config.instruments
+        ]
         self.price_scales = [s.asset.scale * margin.PRICE_SCALE for s in config.assets]
         self.leverages = [margin.default_leverage(spec) for spec in config.instruments]
         self.full_notional = [margin.full_notionals(spec) for spec in config.instruments]

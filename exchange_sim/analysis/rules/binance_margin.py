@@ -26,7 +26,7 @@ _BANDS = tuple(edge * (SCALE // PPM) for edge in unified.DEFAULT_BANDS)
 
 
 def _uni_mmr(equity: Fraction, maintenance: Fraction) -> Results:
-    """Ratio and band; who needs no maintenance margin has no ratio, and is free unless insolvent."""
+    """Ratio and band; without maintenance margin there is no ratio, and free is who is solvent."""
     if maintenance <= 0:
         band = MarginBand.FREE if equity >= 0 else MarginBand.LIQUIDATION_AND_CLAIM
         return {"unimmr": None, "status": band.name}
