@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -100,7 +101,9 @@ def test_the_price_of_a_perpetual_is_measured_against_its_mark(
     side: int, down: int, up: int
 ) -> None:
     """Multipliers 0.95 and 1.05: 950.475 to 1,050.525, whatever was traded last."""
-    both = {f"{x}_{end}_ppm": r for x in ("bid", "ask") for end, r in PERP_BAND.items()}
+    both: dict[str, Any] = {
+        f"{x}_{end}_ppm": r for x in ("bid", "ask") for end, r in PERP_BAND.items()
+    }
     for price, expected in (
         (down - 1, R.PERCENT_PRICE_BELOW), (down, 0), (up, 0), (up + 1, R.PERCENT_PRICE_ABOVE),
     ):  # fmt: skip
