@@ -50,7 +50,7 @@ def import_recorded(
     for problem in found.findings.problems:
         errors.print(str(problem), markup=False, highlight=False, soft_wrap=True)
     told = {
-        "rows": f"{found.rows:,}",
+        "played": f"{found.rows:,}",
         "from": format_utc(found.start_ns, 6),
         "to": format_utc(found.end_ns, 6),
         "bad rows": f"{found.findings.bad_rows:,}",

@@ -5,7 +5,8 @@ Formats: ``tardis-incremental_book_L2``, ``tardis-trades`` (docs.tardis.dev), ``
 (data.binance.vision, spot and USD-M, with or without header, milliseconds or microseconds).
 
 Simplifications: LOBSTER's hidden executions, crosses and halts change no book and are left out;
-prices off the tick and quantities off the lot are problems, not rounded.
+prices off the tick and quantities off the lot are problems, not rounded; a trade whose aggressor is
+not known is taken for a purchase.
 """
 
 from __future__ import annotations
@@ -79,6 +80,11 @@ def read_rows(path: Path, form: str, grid: Grid, findings: Findings) -> Iterator
     reader = _READERS[form](path, grid, findings)
     last = -1
     for batch in batches(path, COLUMNS[form], header_of(form)):
+        for line, count in batch.odd:
+            hint = ",".join(COLUMNS[form])
+            findings.bad(line, f"has {count} columns, not {len(batch.columns)}", hint)
+        if not len(batch):
+            continue
         rows = reader(batch)
         order = np.flatnonzero(np.diff(np.r_[last, rows.time_ns]) < 0)
         if len(order):
@@ -123,7 +129,7 @@ class _Reader:
         """Take rows out and say why; a row is told once."""
         hit = wrong & good
         for at in np.flatnonzero(hit).tolist():
-            self.findings.bad(batch.line + at, f"{name} {column[at].as_py()!r} {what}")
+            self.findings.bad(int(batch.lines[at]), f"{name} {column[at].as_py()!r} {what}")
         good &= ~hit
 
     def on_grid(self, batch: Batch, name: str, good: Mask, step: float, least: float) -> Ints:
@@ -168,7 +174,7 @@ class _Reader:
         missing = first[kept] - before - 1
         gaps = np.flatnonzero((missing > 0) & (before >= 0))
         for at in gaps.tolist():
-            line = batch.line + int(kept[at])
+            line = int(batch.lines[kept[at]])
             self.findings.gap(line, f"{int(missing[at]):,} {name} are missing before this row")
         self.last_id = int(last[kept][-1])
 
@@ -187,7 +193,7 @@ def _rows(batch: Batch, good: Mask, **columns: Any) -> Rows:
         name: np.broadcast_to(columns.get(name, zeros), (count,))
         for name in ("time_ns", "kind", "side", "price", "qty", "order")
     }
-    return Rows(**filled, line=batch.line + np.arange(count)).where(good)
+    return Rows(**filled, line=batch.lines).where(good)
 
 
 _SIDES: Final = {"buy": BUY, "sell": SELL}
@@ -219,7 +225,7 @@ def _tardis_book(path: Path, grid: Grid, findings: Findings) -> Callable[[Batch]
         price = read.on_grid(batch, "price", good, grid.tick, 1)
         qty = read.on_grid(batch, "amount", good, grid.lot, 0)
         if state["first"] and not snapshot[0]:
-            findings.gap(batch.line, "the file does not begin with a snapshot")
+            findings.gap(int(batch.lines[0]), "the file does not begin with a snapshot")
         begins = np.flatnonzero(np.diff(np.r_[int(state["snapshot"]), snapshot]) == 1)
         state["first"], state["snapshot"] = False, bool(snapshot[-1])
         found = _rows(batch, good, time_ns=time_ns, kind=LEVEL, side=side, price=price, qty=qty)
@@ -227,7 +233,7 @@ def _tardis_book(path: Path, grid: Grid, findings: Findings) -> Callable[[Batch]
             return found
         marks = Rows(
             time_ns[begins], np.full(len(begins), CLEAR), *(np.zeros(len(begins), np.int64),) * 4,
-            batch.line + begins,
+            batch.lines[begins],
         )  # fmt: skip
         joined = [np.r_[getattr(marks, f.name), getattr(found, f.name)] for f in attrs.fields(Rows)]
         order = np.argsort(joined[-1], kind="stable")

@@ -11,7 +11,7 @@ import attrs
 import numpy as np
 import pyarrow.compute as pc
 
-from exchange_sim.errors import UsageError
+from exchange_sim.errors import ScenarioError, UsageError
 from exchange_sim.recorded.formats import BOOKS, COLUMNS, FORMATS, format_of, header_of, read_rows
 from exchange_sim.recorded.reading import batches
 from exchange_sim.recorded.rows import Findings, Grid
@@ -33,7 +33,10 @@ MAKER_TURNS: Final = 100
 
 @attrs.frozen
 class Imported:
-    """What a file holds, and the scenario that plays it."""
+    """What a file holds, and the scenario that plays it.
+
+    ``rows`` counts what is played: a row of a touch is two, one a side, and a snapshot one more.
+    """
 
     scenario: str
     findings: Findings
@@ -45,9 +48,11 @@ class Imported:
 def import_file(path: Path, form: str = "", symbol: str = "") -> Imported:
     """Look through a file and write a scenario for it.
 
-    Tick and lot are the finest steps that occur.  Raises ``UsageError`` when the format is not
-    known and ``ScenarioError`` for a file that is none of it.
+    Tick and lot are the finest steps that occur.  Raises ``UsageError`` when there is no such file
+    or its format is not known, and ``ScenarioError`` for a file that is none of it.
     """
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file")
     form = form or format_of(path)
     if form not in FORMATS:
         raise UsageError(f"{path.name} tells no format: give --format, one of {', '.join(FORMATS)}")
@@ -65,7 +70,7 @@ def import_file(path: Path, form: str = "", symbol: str = "") -> Imported:
             prices.append(int(np.median(priced)))
             most = max(most, int(rows.qty.max()))
     if not count or not prices:
-        raise UsageError(f"{path}: has no usable row")
+        raise ScenarioError(f"{path}: has no usable row", tuple(findings.problems))
     text = _scenario(
         path,
         form,
