@@ -78,7 +78,6 @@ PREDICTIONS: dict[str, dict[str, Prediction]] = {
     },
     "adl": {
         "no winner is closed": lambda base, off: base.counts[ADL] > 0 == off.counts[ADL],
-        "more is lost": lambda base, off: off.bad_debt > base.bad_debt,
     },
     "dip_buyers": {
         "majors fall further": lambda base, off: off.low("BTC") < base.low("BTC"),
