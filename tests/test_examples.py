@@ -21,7 +21,7 @@ SAYS = {
     "add_a_bot": r"profit -?[\d,.]+, survived: (True|False)\n +spread +-?[\d,.]+\n",
     "ask_sql": r"mm-1.*leading:ALTUSDT-PERP.*forced_pct|forced_pct.*leading:ALTUSDT-PERP",
     "margin_aware": r"Plain: liquidated, [\d,]+ left.*\nAware: survived, [1-9][\d,]+ left",
-    "run_and_look": r"20:50:10 +10\.\d+ +#+\n.*report: runs/small_crash-11-\w+/report\.html",
+    "run_and_look": r"20:50:00 +10\.\d+ +#+\n.*report: runs/small_crash-11-\w+/report\.html",
     "train_a_learner": r"start .*bp\nbetter .*unseen .* bp",
     "without_a_mechanism": r"everything on +fell \d.*--without mm_withdrawal +fell \d.*adl",
 }

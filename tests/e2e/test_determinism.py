@@ -63,7 +63,7 @@ def test_levels_of_the_narrative(tmp_path: Path) -> None:
     """Each level tells less than the one before it; an error is told at every level."""
     told = []
     for level in ("debug", "info", "warning", "error"):
-        run = run_into(tmp_path / level, "--log-level", level, "--until", "75s")
+        run = run_into(tmp_path / level, "--log-level", level, "--until", "125s")
         lines = (run / "narrative.jsonl").read_text().splitlines()
         assert any("insurance fund exhausted" in line for line in lines)
         told.append(lines)
