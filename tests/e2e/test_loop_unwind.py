@@ -20,6 +20,7 @@ SMALL = (
     "scenario.duration=10m",
     "populations.loopers.params.accounts=150",
     "populations.loopers.params.total_usd=60000000",
+    "populations.loopers.params.unwind_health=1.06",
 )
 
 
