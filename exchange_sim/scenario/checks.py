@@ -14,6 +14,7 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.liabilities import LiabilityTable
 from exchange_sim.scenario.checks_rules import (
     check_closing_fee,
     check_mark_sources,
@@ -95,6 +96,17 @@ def _check_assets(parts: Parts) -> None:
                 for tier in asset.collateral
             ]
             _construct(parts, at, CollateralTable, tuple(tiers))
+        if asset.liability:
+            at = node.table["liability"]
+            brackets = [
+                (
+                    None if bracket.upto is None else to_scaled(bracket.upto),
+                    ppm(bracket.initial),
+                    ppm(bracket.maintenance),
+                )
+                for bracket in asset.liability
+            ]
+            _construct(parts, at, LiabilityTable, tuple(brackets))
         given = {"redemption_asset", "redemption_value"} & set(node.table)
         if len(given) == 1:
             message = f"{node.name} has {given.pop()!r} alone"

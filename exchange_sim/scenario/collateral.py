@@ -1,4 +1,4 @@
-"""Collateral ratios as scenarios write them: one ratio, or tiers by value."""
+"""What an asset counts as collateral and costs as a debt, as scenarios write it: tiers by value."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ class CollateralTier:
     ratio: Decimal = entry(RATIO, doc="Share of the value that counts.")
 
 
+@attrs.frozen(kw_only=True)
+class LiabilityBracket:
+    """Margin rates of the slice of a debt's value below ``upto``; without a bound: of the rest."""
+
+    upto: Decimal | None = entry(MONEY, default=None, doc="Upper bound of the bracket, in quote.")
+    initial: Decimal = entry(RATIO, doc="Initial margin rate.")
+    maintenance: Decimal = entry(RATIO, doc="Maintenance margin rate.")
+
+
 @attrs.frozen
 class Collateral:
     """``collateral = 0.95`` or ``collateral = [{upto = 1000000, ratio = 1}, {ratio = 0.9}]``."""
@@ -36,3 +45,4 @@ class Collateral:
 
 
 COLLATERAL: Final = Collateral()
+LIABILITY: Final = Items(Of(LiabilityBracket), least=1)

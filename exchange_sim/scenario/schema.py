@@ -14,7 +14,12 @@ from typing import Any
 import attrs
 
 from exchange_sim.scenario.chain import AmmDef, ChainDef, MarketDef, OracleDef, PoolDef
-from exchange_sim.scenario.collateral import COLLATERAL, CollateralTier
+from exchange_sim.scenario.collateral import (
+    COLLATERAL,
+    LIABILITY,
+    CollateralTier,
+    LiabilityBracket,
+)
 from exchange_sim.scenario.faults import HaltDef, OutageDef
 from exchange_sim.scenario.kinds import (
     ASSET,
@@ -74,6 +79,11 @@ class AssetDef:
     beta: Decimal = entry(MONEY, default=Decimal(1), doc="Move per move of the market's factor.")
     collateral: tuple[CollateralTier, ...] = entry(
         COLLATERAL, default=(), doc="Collateral ratio, or tiers by value; none: no collateral."
+    )
+    liability: tuple[LiabilityBracket, ...] = entry(
+        LIABILITY,
+        default=(),
+        doc="Margin of what `margin_pro` accounts owe of it, by value; none: the venue's rates.",
     )
     interest_daily: Decimal = entry(
         Number(Decimal(0), Decimal(1), step=Decimal(1).scaleb(-8)),

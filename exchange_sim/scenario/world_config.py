@@ -10,6 +10,7 @@ from exchange_sim.model.enums import InstrumentKind
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.liabilities import LiabilityTable
 from exchange_sim.risk.profile import CollateralPriceRule, Profile
 from exchange_sim.scenario.chain_config import chain_spec, chain_venue
 from exchange_sim.scenario.credit_config import issuers, loan_products, wrappers
@@ -122,6 +123,24 @@ def _collateral_prices(
     }
 
 
+def _liabilities(scenario: Scenario, names: Names, numeraire: str) -> dict[int, LiabilityTable]:
+    """Margin brackets of what is owed, by asset, in numeraire units."""
+    return {
+        names.assets[asset]: LiabilityTable(
+            tuple(
+                (
+                    None if bracket.upto is None else names.amount(numeraire, bracket.upto),
+                    ppm(bracket.initial),
+                    ppm(bracket.maintenance),
+                )
+                for bracket in definition.liability
+            )
+        )
+        for asset, definition in scenario.assets.items()
+        if definition.liability
+    }
+
+
 def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> VenueSpec:
     numeraire = item.numeraire
     collateral, interest = {}, {}
@@ -180,4 +199,5 @@ def _venue(scenario: Scenario, names: Names, name: str, item: VenueDef) -> Venue
         account_orders=item.account_orders,
         account_orders_ns=item.account_orders_interval_ns,
         collateral_prices=_collateral_prices(names, item, profile),
+        liabilities=_liabilities(scenario, names, numeraire),
     )

@@ -26,6 +26,7 @@ from exchange_sim.world.margin import (
     affordable,
     asset_value,
     collateral_change,
+    debt_margin,
     exposed,
     position_value,
 )
@@ -166,8 +167,8 @@ def borrow(w: World, c: Command) -> None:
     if venue.lent[asset] + amount > venue.spec.margin_pool.get(asset, 0):
         return refuse(w, c, R.POOL_EMPTY)
     value = -asset_value(w, venue.id, asset, -amount)
-    rate = margin.loan_imr_ppm if margin else 0
-    need = -(-value * (rate or venue.spec.loan_imr_ppm) // PPM) + LOAN_ROUNDING
+    owed = -asset_value(w, venue.id, asset, -account.loans.get(asset, 0))
+    need = debt_margin(venue, margin, asset, owed, value) + LOAN_ROUNDING
     if not affordable(w, account, need):
         return refuse(w, c, R.INSUFFICIENT_MARGIN)
     w.ledger.post(asset, venue.pool, account_id, amount)

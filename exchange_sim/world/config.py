@@ -14,6 +14,7 @@ from exchange_sim.matching.filters import Filters
 from exchange_sim.model.instrument import Asset, Instrument
 from exchange_sim.risk.brackets import BracketTable
 from exchange_sim.risk.collateral import CollateralTable
+from exchange_sim.risk.liabilities import LiabilityTable
 from exchange_sim.risk.profile import CollateralPriceRule, Profile
 from exchange_sim.risk.profiles import BINANCE
 from exchange_sim.risk.unified import DEFAULT_BANDS
@@ -86,9 +87,10 @@ class VenueSpec:
     times the maximum leverage is the notional behind the impact prices of the premium index.
     ``profile`` holds the rules; ``sale_order`` are the assets that a liquidation sells first,
     ``collateral_prices`` the assets whose price has a rule of its own, ``max_loans`` what one
-    account may borrow at most.  With ``trade_groups`` the accounts of one owner count as one in
-    self-trade prevention, ``stp_transfer`` allows its mode TRANSFER.  One account may enter or
-    change ``account_orders`` orders in each ``account_orders_ns`` of the clock (0: any number).
+    account may borrow at most, ``liabilities`` the brackets of what a Pro account owes.  With
+    ``trade_groups`` the accounts of one owner count as one in self-trade prevention,
+    ``stp_transfer`` allows its mode TRANSFER.  One account may enter or change ``account_orders``
+    orders in each ``account_orders_ns`` of the clock (0: any number).
     """
 
     id: int
@@ -124,6 +126,7 @@ class VenueSpec:
     account_orders: int = 0
     account_orders_ns: int = 10 * NANOS_PER_S
     collateral_prices: dict[int, CollateralPriceRule] = attrs.field(factory=dict)
+    liabilities: dict[int, LiabilityTable] = attrs.field(factory=dict)
 
 
 @attrs.frozen

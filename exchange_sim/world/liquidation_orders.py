@@ -99,8 +99,13 @@ def _enough(w: World, account: Account, owed: int) -> int:
     margin = account.modes.margin if account.modes is not None else None
     if margin is None:
         return owed
-    equity, _, _ = requirements(w, account)
-    rate = margin.loan_mmr_ppm or w.venues[account.venue].spec.loan_mmr_ppm
+    equity, _, maintenance = requirements(w, account)
+    venue = w.venues[account.venue]
+    if margin.haircuts and venue.spec.liabilities and maintenance > 0:
+        # Brackets: the rate on average, which falls as the loans do, so the level ends above.
+        total = sum(-asset_value(w, venue.id, a, -x) for a, x in account.loans.items())
+        return owed - max(0, equity) * PPM * total // (maintenance * margin.stop_ppm)
+    rate = margin.loan_mmr_ppm or venue.spec.loan_mmr_ppm
     return owed - max(0, equity) * PPM * PPM // (rate * margin.stop_ppm)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from exchange_sim.model.instrument import Instrument
     from exchange_sim.risk.brackets import BracketTable
     from exchange_sim.world.config import InstrumentSpec, WorldConfig
+    from exchange_sim.world.venue import VenueState
     from exchange_sim.world.world import World
 
 PRICE_SCALE = 1_000_000
@@ -164,8 +165,11 @@ def requirements(w: World, account: Account) -> tuple[int, int, int]:
 
 
 def _spot_requirements(w: World, account: Account, margin: SpotMargin) -> tuple[int, int, int]:
-    """``requirements`` of a spot margin account: loans, and assets with or without haircuts."""
-    venue, equity, owed = w.venues[account.venue], 0, 0
+    """``requirements`` of a spot margin account: loans, and assets with or without haircuts.
+
+    Where a coin has brackets of its own, what a Pro account owes of it is charged by them.
+    """
+    venue, equity, owed, initial, maintenance = w.venues[account.venue], 0, 0, 0, 0
     for asset, amount in enumerate(w.ledger.posted[account.id]):
         loan = account.loans.get(asset, 0)
         if not amount and not loan:
@@ -175,10 +179,27 @@ def _spot_requirements(w: World, account: Account, margin: SpotMargin) -> tuple[
         if margin.haircuts and value > 0:
             value = table.value(value) if table is not None else 0
         equity += value
-        owed -= asset_value(w, venue.id, asset, -loan)
-    initial = -(-owed * (margin.loan_imr_ppm or venue.spec.loan_imr_ppm) // PPM)
-    maintenance = -(-owed * (margin.loan_mmr_ppm or venue.spec.loan_mmr_ppm) // PPM)
+        debt = -asset_value(w, venue.id, asset, -loan)
+        brackets = venue.spec.liabilities.get(asset) if margin.haircuts else None
+        if brackets is None:
+            owed += debt
+        else:
+            initial += brackets.initial(debt)
+            maintenance += brackets.maintenance(debt)
+    initial -= -owed * (margin.loan_imr_ppm or venue.spec.loan_imr_ppm) // PPM
+    maintenance -= -owed * (margin.loan_mmr_ppm or venue.spec.loan_mmr_ppm) // PPM
     return equity, initial, maintenance
+
+
+def debt_margin(
+    venue: VenueState, margin: SpotMargin | None, asset: int, owed: int, more: int
+) -> int:
+    """Initial margin that a debt worth ``owed`` needs in addition when it grows by ``more``."""
+    brackets = venue.spec.liabilities.get(asset) if margin and margin.haircuts else None
+    if brackets is not None:
+        return brackets.initial(owed + more) - brackets.initial(owed)
+    rate = margin.loan_imr_ppm if margin else 0
+    return -(-more * (rate or venue.spec.loan_imr_ppm) // PPM)
 
 
 def _part_margins(w: World, inst: Instrument, position: Position) -> tuple[int, int]:

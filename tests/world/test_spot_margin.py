@@ -10,6 +10,7 @@ from exchange_sim.messages.reasons import LiquidationOutcome
 from exchange_sim.messages.reasons import RejectReason as R
 from exchange_sim.model.account import SPOT_MARGIN, AccountMode
 from exchange_sim.risk.cross_margin import LEVEL_RULES, classic_level
+from exchange_sim.risk.liabilities import LiabilityTable
 from exchange_sim.world.margin import liquidatable, requirements
 from tests.world.factory import PERP, PRICE, USDE, USDE_SPOT, USDT, Street, of, reason
 
@@ -107,3 +108,78 @@ def test_rules_match_their_levels():
         assert margin.loan_mmr_ppm == (level.liquidate_below - 1) * 10**6
         if level.stop_above is not None:
             assert margin.stop_ppm * margin.loan_mmr_ppm == (level.stop_above - 1) * 10**12
+
+
+BRACKETS = LiabilityTable(
+    ((50_000, 111_200, 50_000), (100_000, 142_900, 80_000), (None, 200_000, 150_000))
+)
+
+
+def pro_desk(**tables) -> Street:
+    """A venue on which owed dollars have brackets."""
+    return Street(venue={"liabilities": {USDT: BRACKETS}}, **tables)
+
+
+@given(owed=st.integers(0, 400_000), more=st.integers(1, 200_000))
+def test_brackets_of_a_liability_are_charged_like_a_tax(owed: int, more: int):
+    """Each slice at its own rate, and a larger debt never costs less."""
+    plain, low = 0, 0
+    for upto, rate, _ in BRACKETS.brackets:
+        plain += max(0, min(owed, upto or owed) - low) * rate
+        low = upto or low
+    assert BRACKETS.initial(owed) == -(-plain // 10**6)
+    assert BRACKETS.initial(owed + more) >= BRACKETS.initial(owed)
+    assert BRACKETS.maintenance(owed) <= BRACKETS.initial(owed)
+
+
+def test_pro_is_margined_by_the_brackets_of_what_it_owes():
+    """A large debt needs the higher rates, a classic account of the same size none of them."""
+    desk = pro_desk()
+    account = loop(desk, M.MARGIN_PRO, 1_000, 200_000)
+    _, initial, maintenance = requirements(desk.w, desk.w.accounts[account])
+    assert maintenance == 50_000 * 5 // 100 + 50_000 * 8 // 100 + 100_000 * 15 // 100
+    assert initial == BRACKETS.initial(200_000)
+    classic = loop(desk, M.MARGIN_5X, 1_000, 200_000)
+    assert requirements(desk.w, desk.w.accounts[classic])[2] == 20_000
+
+
+def test_the_brackets_bound_what_may_be_borrowed():
+    """Collateral of 95,000 carries a debt whose initial margin is no more than that."""
+    desk = pro_desk()
+    account = desk.account(M.MARGIN_PRO, usde=100_000)
+    free, _, _ = requirements(desk.w, desk.w.accounts[account])
+    most = max(n for n in range(0, 700_000, 1_000) if BRACKETS.initial(n) <= free)
+    assert reason(desk.do(23, account, USDT, most + 2_000)) == R.INSUFFICIENT_MARGIN
+    assert of(desk.do(23, account, USDT, most - 2_000), 11)
+    assert reason(desk.do(23, account, USDT, 4_000)) == R.INSUFFICIENT_MARGIN
+
+
+def test_a_pro_account_is_liquidated_by_its_brackets_and_left_above_twice():
+    """Equity below the sum over the brackets; sold until it is twice what is still owed needs."""
+    flat, tiered = Street(), pro_desk()
+    for desk in (flat, tiered):
+        account = loop(desk, M.MARGIN_PRO, 1_000, 700_000)
+        reprice(desk, 860, bids=1_000)
+        held = desk.w.accounts[account]
+        assert held.liquidating == (desk is tiered)
+    tiered.drain()
+    equity, _, maintenance = requirements(tiered.w, held)
+    assert not held.liquidating
+    assert 0 < held.loans[USDT] < 700_000
+    assert equity >= 2 * maintenance
+
+
+@pytest.mark.parametrize(
+    ("brackets", "problem"),
+    [
+        ((), "there is none"),
+        (((None, 100, 200),), "bracket 1: maintenance 200 ppm and initial 100 ppm"),
+        (((10, 200, 100), (10, 300, 200), (None, 400, 300)), "bound 10 does not rise above 10"),
+        (((10, 300, 200), (None, 200, 100)), "bracket 2: its rates fall"),
+        (((10, 200, 100),), "the last bracket, and only that one, is unbounded"),
+    ],
+)
+def test_brackets_that_overlap_or_fall_are_refused(brackets, problem):
+    """Every problem has the number of its bracket."""
+    with pytest.raises(ValueError, match=problem):
+        LiabilityTable(brackets)
