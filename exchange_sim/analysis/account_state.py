@@ -72,17 +72,17 @@ class AccountState:
         return cls(world, venue, [0] * len(prices), {}, {}, prices, list(world.marks))
 
     def position_value(self, instrument: int) -> int:
-        """Signed value at mark, rounded down."""
-        unit = self.world.instruments[instrument].unit_value
-        return self.positions[instrument][0] * self.marks[instrument] * unit // PPM
+        """Signed value at mark in units of the asset that it is settled in, rounded down."""
+        inst = self.world.instruments[instrument]
+        return inst.value_at(self.positions[instrument][0], self.marks[instrument])
 
     def net(self) -> list[int]:
         """By asset: wallet, unrealized PnL, less loans."""
         net = list(self.posted)
         for instrument, (qty, entry) in self.positions.items():
             if qty:
-                quote = self.world.instruments[instrument].quote
-                net[quote] += self.position_value(instrument) - entry
+                settle = self.world.instruments[instrument].settle
+                net[settle] += self.position_value(instrument) - entry
         for asset, loan in self.loans.items():
             net[asset] -= loan
         return net
@@ -113,17 +113,20 @@ class AccountState:
         for instrument, (qty, _) in self.positions.items():
             table = self.world.brackets[instrument]
             if qty and table is not None:
-                total += table.maintenance(abs(self.position_value(instrument)))
+                inst = self.world.instruments[instrument]
+                least = table.maintenance(abs(self.position_value(instrument)))
+                total += -self.value(inst.settle, -least) if inst.inverse else least
         for asset, loan in self.loans.items():
             if loan:
                 total -= self.value(asset, -loan) * spec.loan_mmr_ppm // PPM
         return total
 
-    def fill(self, instrument: int, change: int, notional: int, pnl: int) -> None:
+    def fill(self, instrument: int, change: int, micro_ticks: int, pnl: int) -> None:
         """A signed change of a position; what it realized is no longer in the entry notional."""
         position = self.positions.setdefault(instrument, [0, 0])
+        entry = self.world.instruments[instrument].entry_at(abs(change), micro_ticks or PPM)
         position[0] += change
-        position[1] += (notional if change > 0 else -notional) + pnl
+        position[1] += (entry if change > 0 else -entry) + pnl
         if not position[0]:
             position[1] = 0
 
@@ -177,21 +180,19 @@ def apply_event(state: AccountState, account: int, kind: type[Message], row: Row
     inst = state.world.instruments[row["instrument"]]
     qty = row["qty"]
     if kind is PositionOpened:
-        notional = qty * row["price"] * inst.unit_value
         for column, sign in (("long_account", 1), ("short_account", -1)):
             if row[column] == account:
-                state.fill(inst.id, sign * qty, notional, 0)
+                state.fill(inst.id, sign * qty, row["price"] * PPM, 0)
         return "opening position"
     if kind is LegsOffset:
         state.fill(inst.id, 0, 0, row["pnl"])
         return "legs offset"
-    notional = abs(qty) * row["price"] * inst.unit_value // PPM
     if kind is PositionTakenOver:
-        state.fill(inst.id, -qty, notional, row["pnl"])
+        state.fill(inst.id, -qty, row["price"], row["pnl"])
         return "takeover"
     held = state.positions.get(inst.id, [0, 0])[0]
     pnl = row["bankrupt_pnl"] if row["bankrupt_account"] == account else row["victim_pnl"]
-    state.fill(inst.id, -qty if held > 0 else qty, notional, pnl)
+    state.fill(inst.id, -qty if held > 0 else qty, row["price"], pnl)
     return "adl"
 
 
@@ -207,10 +208,10 @@ def _apply_trade(state: AccountState, account: int, row: Row) -> None:
         if row[f"{who}_account"] != account:
             continue
         sign = 1 if buys else -1
-        state.posted[inst.quote] -= row[f"{who}_fee"]
+        state.posted[inst.settle] -= row[f"{who}_fee"]
         if inst.perpetual:
-            state.posted[inst.quote] += row[f"{who}_pnl"]
-            state.fill(inst.id, sign * row["qty"], row["quote_amount"], row[f"{who}_pnl"])
+            state.posted[inst.settle] += row[f"{who}_pnl"]
+            state.fill(inst.id, sign * row["qty"], row["price"] * PPM, row[f"{who}_pnl"])
         else:
             state.posted[inst.base] += sign * row["base_amount"]
             state.posted[inst.quote] -= sign * row["quote_amount"]
@@ -263,7 +264,11 @@ def margin_points(
             if instrument in state.positions:
                 before = state.position_value(instrument)
                 state.marks[instrument] = mark
-                _book(causes, ("mark", instrument), state.position_value(instrument) - before)
+                inst, change = world.instruments[instrument], state.position_value(instrument)
+                change -= before
+                if inst.inverse:
+                    change = state.value(inst.settle, change)
+                _book(causes, ("mark", instrument), change)
             state.marks[instrument] = mark
         net = state.net()
         for asset, price in prices:

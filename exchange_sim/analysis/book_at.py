@@ -19,7 +19,10 @@ from exchange_sim.world import World
 
 @attrs.frozen
 class PriceLevel:
-    """What rests at one price: displayed quantity in base, and the value up to here in quote."""
+    """What rests at one price: displayed quantity in base, and the value up to here in quote.
+
+    The quantity of an inverse contract is in quote, and so is its value at any price.
+    """
 
     price: Decimal
     qty: Decimal
@@ -75,6 +78,6 @@ def _levels(inst: Instrument, levels: Sequence[tuple[int, int]]) -> tuple[PriceL
     value = Decimal(0)
     for ticks, lots in levels:
         price, qty = ticks * inst.tick_size, lots * inst.lot_size
-        value += price * qty
+        value += qty if inst.inverse else price * qty
         found.append(PriceLevel(price, qty, value))
     return tuple(found)

@@ -89,7 +89,9 @@ class BookSnapshot:
         price = self.facts.prices(ticks, self.instrument)
         qty = self.facts.quantities(lots, self.instrument)
         columns = {"side": pa.array(sides, pa.string()), "level": pa.array(levels, pa.int32())}
-        return pa.table({**columns, "price": price, "qty": qty, "value": price * qty})
+        inverse = self.facts.settle[self.instrument] == self.facts.base[self.instrument]
+        value = qty if inverse else price * qty
+        return pa.table({**columns, "price": price, "qty": qty, "value": value})
 
     def orders_table(self) -> pa.Table:
         """L3 in decimals: ``side, order_id, account, price, qty, open``, first to trade first."""

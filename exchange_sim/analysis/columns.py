@@ -26,9 +26,9 @@ class Meaning:
     """How a stored column is read.
 
     ``kind`` is one of the constants of this module.  ``by`` is the column that names the
-    instrument, asset, account or venue; ``of`` says what is looked up there: ``base`` or ``quote``
-    of an instrument, the ``asset`` itself, the numeraire of an ``account`` or a ``venue``; for
-    names it is the table of names.
+    instrument, asset, account or venue; ``of`` says what is looked up there: ``base``, ``quote``
+    or ``settle`` (profit, fees) of an instrument, the ``asset`` itself, the numeraire of an
+    ``account`` or a ``venue``; for names it is the table of names.
     """
 
     kind: str
@@ -66,6 +66,7 @@ _AMOUNTS: Final = {
     "asset": "whole units of `{by}`",
     "quote": "whole units of the quote asset of `{by}`",
     "base": "whole units of the base asset of `{by}`",
+    "settle": "whole units of what `{by}` is settled in: quote, the coin if inverse",
     "account": "whole units of the numeraire of the venue of `{by}`",
     "venue": "whole units of the numeraire of `{by}`",
 }
@@ -84,6 +85,17 @@ _SPECIAL: Final = {
     ("position_taken_over", "price"): Meaning(MICRO_PRICE, "instrument"),
     ("asset_price_updated", "price"): Meaning(ASSET_PRICE, "venue"),
     ("traded", "base_amount"): Meaning(AMOUNT, "instrument", "base"),
+    **{
+        (table, column): Meaning(AMOUNT, "instrument", "settle")
+        for table, columns in {
+            "traded": ("maker_fee", "taker_fee", "maker_pnl", "taker_pnl"),
+            "funding_rate_set": ("paid",),
+            "adl_executed": ("victim_pnl", "bankrupt_pnl"),
+            "position_taken_over": ("pnl",),
+            "legs_offset": ("pnl",),
+        }.items()
+        for column in columns
+    },
 }
 """Columns whose type alone does not say what they are."""
 

@@ -5,12 +5,15 @@ Every array has one element more than there are ids, so that -1 (none) finds the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+
+from exchange_sim.model.enums import InstrumentKind
 
 if TYPE_CHECKING:
     from exchange_sim.analysis.run_dir import RunData
@@ -32,7 +35,7 @@ def ratio_of(step: str) -> tuple[int, int]:
 
 @attrs.frozen(eq=False)
 class Facts:
-    """By instrument: tick and lot as fractions, base, quote and venue.  By asset: scale.
+    """By instrument: tick and lot as fractions, base, quote, settled in, venue.  By asset: scale.
 
     ``numeraires`` are asset ids by venue, ``account_venue`` venue ids by account.  ``names`` maps
     ``account``, ``instrument``, ``asset`` and ``venue`` to arrays of names.
@@ -44,6 +47,7 @@ class Facts:
     lot_down: Ints
     base: Ints
     quote: Ints
+    settle: Ints
     instrument_venue: Ints
     scale: Floats
     numeraires: Ints
@@ -73,7 +77,7 @@ class Facts:
         elif of == "account":
             found = self.numeraires[self.account_venue[ids]]
         else:
-            found = (self.base if of == "base" else self.quote)[ids]
+            found = {"base": self.base, "quote": self.quote, "settle": self.settle}[of][ids]
         return found
 
 
@@ -107,6 +111,7 @@ def facts_of(run: RunData) -> Facts:
         lot_down=_ints((down for _, down in lots), 0),
         base=_ints((row["base_asset"] for row in rows), -1),
         quote=_ints((row["quote_asset"] for row in rows), -1),
+        settle=_ints((settlement_asset(row) for row in rows), -1),
         instrument_venue=_ints((row["venue"] for row in rows), -1),
         scale=_ints((10 ** row["decimals"] for row in assets), 0).astype(np.float64),
         numeraires=_ints(numeraires, -1),
@@ -118,6 +123,12 @@ def facts_of(run: RunData) -> Facts:
             "venue": _texts(venue_names),
         },
     )
+
+
+def settlement_asset(row: Mapping[str, Any]) -> int:
+    """The asset of fees, profit and funding: the coin itself of an inverse contract, else quote."""
+    inverse = row["kind"] == InstrumentKind.INVERSE_PERPETUAL
+    return int(row["base_asset"] if inverse else row["quote_asset"])
 
 
 def _ints(values: Any, none: int) -> Ints:

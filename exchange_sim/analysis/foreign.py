@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from exchange_sim.analysis import columns as c
+from exchange_sim.analysis.facts import settlement_asset
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.schema import enum_of, event_schema, table_name
 from exchange_sim.messages.registry import EVENTS, Message
@@ -93,6 +94,8 @@ def _constants(run: RunData) -> dict[str, pa.Table]:
         instruments = instruments.append_column(name, pa.array(getattr(facts, name)[:-1]))
     names = facts.names["venue"][:-1]
     venues = {"venue": list(range(len(names))), "name": names, "numeraire": facts.numeraires[:-1]}
+    settled = [settlement_asset(row) for row in run.instruments]
+    instruments = instruments.append_column("settle_asset", pa.array(settled, pa.int32()))
     return {
         "instruments": instruments,
         "accounts": pa.Table.from_pylist(run.accounts),
@@ -157,7 +160,7 @@ def _asset_join(joins: _Joins, by: str, of: str) -> str:
     """Join the asset of an amount; see ``columns.Meaning.of``."""
     if of == "asset":
         return _join(joins, "asset", by)
-    if of in {"base", "quote"}:
+    if of in {"base", "quote", "settle"}:
         source, column = _join(joins, "instrument", by), f"{of}_asset"
     else:
         holder = _join(joins, "account", by) if of == "account" else "t"

@@ -94,7 +94,11 @@ def _path(
 
 def _exposed(state: AccountState, numeraire: int) -> int:
     """Value of what moves with prices: positions at mark, and coins beside the numeraire."""
-    total = sum(abs(state.position_value(i)) for i, (qty, _) in state.positions.items() if qty)
+    total = 0
+    for instrument, (qty, _) in state.positions.items():
+        if qty:
+            inst, size = state.world.instruments[instrument], abs(state.position_value(instrument))
+            total += state.value(inst.settle, size) if inst.inverse else size
     for asset, amount in enumerate(state.posted):
         held = amount - state.loans.get(asset, 0)
         if asset != numeraire and held:

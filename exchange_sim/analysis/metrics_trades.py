@@ -46,7 +46,7 @@ def spreads(trades: pa.Table, mids: pa.Table, after: str = "5s") -> pa.Table:
         {
             "seq": seq[known],
             "time_ns": time_ns[known],
-            "value": price * trades.column("qty").to_numpy()[known],
+            "value": trades.column("quote_amount").to_numpy()[known],
             "effective": 2 * q * (price - m) / m * _BP,
             "realised": 2 * q * (price - m_later) / m * _BP,
             "impact": 2 * q * (m_later - m) / m * _BP,

@@ -25,8 +25,9 @@ def candles(trades: pa.Table, every: str = "1m") -> pa.Table:
     """OHLCV of the trades of one instrument, by interval of ``every`` (``1s``, ``5m``).
 
     Columns: ``time_ns`` and ``time`` of the beginning, ``open high low close`` in quote, ``volume``
-    in base, ``quote_volume``, ``trades``, and ``buy_volume``, the part whose aggressor bought.
-    Intervals without a trade are left out.  Raises ``UsageError`` for no duration.
+    in base (inverse contracts: in quote), ``quote_volume``, ``trades``, and ``buy_volume``, the
+    part whose aggressor bought.  Intervals without a trade are left out.  Raises ``UsageError`` for
+    no duration.
     """
     try:
         step = parse_duration(every)
@@ -54,7 +55,7 @@ def candles(trades: pa.Table, every: str = "1m") -> pa.Table:
             "low": by_candle(np.minimum, price),
             "close": price[last],
             "volume": by_candle(np.add, qty),
-            "quote_volume": by_candle(np.add, price * qty),
+            "quote_volume": by_candle(np.add, trades.column("quote_amount").to_numpy()),
             "trades": by_candle(np.add, np.ones(len(price), np.int64)),
             "buy_volume": by_candle(np.add, np.where(bought, qty, 0.0)),
         }

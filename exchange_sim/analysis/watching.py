@@ -23,7 +23,7 @@ from sortedcontainers import SortedDict
 from exchange_sim.analysis.run_manifest import RunCorrupt
 from exchange_sim.errors import UsageError
 from exchange_sim.messages.events import Traded
-from exchange_sim.model.enums import BUY, FLAG_FORCED, FLAG_LIQUIDATION, SELL
+from exchange_sim.model.enums import BUY, FLAG_FORCED, FLAG_LIQUIDATION, SELL, InstrumentKind
 from exchange_sim.units import NANOS_PER_MS, parse_utc
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Screen:
         self.trades = 0
         self.first = self.last = 0.0
         self._facts = run.facts
+        self._inverse = run.instruments[instrument]["kind"] == InstrumentKind.INVERSE_PERPETUAL
         history = run.book_of(instrument)
         snapshot = history.at(start_ns - 1)
         self.bids.update(snapshot.levels(BUY))
@@ -85,7 +86,7 @@ class Screen:
         return float(self._facts.prices(ticks, self.instrument))
 
     def qty(self, lots: float) -> float:
-        """Lots in base."""
+        """Lots in base; those of an inverse contract in quote."""
         return float(self._facts.quantities(lots, self.instrument))
 
     def change(self, changes: Iterable[tuple[int, int, int]]) -> None:
@@ -124,6 +125,8 @@ class Screen:
         book, low, high = self.bids, mid * (1 - share), mid
         if side == SELL:
             book, low, high = self.asks, mid, mid * (1 + share)
+        if self._inverse:
+            return self.qty(sum(book[ticks] for ticks in book.irange(low, high)))
         value: int = sum(ticks * book[ticks] for ticks in book.irange(low, high))
         return self.price(1) * self.qty(1) * value
 

@@ -108,8 +108,9 @@ class Traded(Message):
     """A resting and an incoming order were matched at the resting order's price.
 
     ``base_amount`` and ``quote_amount`` change hands for spot; for a perpetual ``base_amount`` is 0
-    and ``quote_amount`` is the notional.  Fees are in the quote asset; realized PnL (perpetuals) is
-    moved between the account and the instrument's clearing account.
+    and ``quote_amount`` is the notional.  Fees are in the quote asset (of inverse contracts in the
+    base asset); realized PnL (perpetuals) is in the same asset and moves between the account and
+    the instrument's clearing account.
     """
 
     trade_id: TradeId

@@ -37,10 +37,10 @@ def table(columns: str, *rows: tuple[Any, ...]) -> pa.Table:
 
 MIDS = table("seq time_ns mid", (1, 0, 100.0), (5, 2 * SECOND, 99.0), (8, 9 * SECOND, 101.0))
 TAPE = table(
-    "seq time_ns price qty aggressor",
-    (4, SECOND, 99.5, 2.0, "SELL"),
-    (5, 2 * SECOND, 99.0, 1.0, "SELL"),
-    (7, 3 * SECOND, 99.3, 3.0, "BUY"),
+    "seq time_ns price qty aggressor quote_amount",
+    (4, SECOND, 99.5, 2.0, "SELL", 199.0),
+    (5, 2 * SECOND, 99.0, 1.0, "SELL", 99.0),
+    (7, 3 * SECOND, 99.3, 3.0, "BUY", 297.9),
 )
 
 

@@ -7,18 +7,22 @@ import shutil
 from importlib import import_module
 from pathlib import Path
 
+import attrs
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from exchange_sim.analysis import foreign
-from exchange_sim.analysis.facts import ratio_of
-from exchange_sim.analysis.human import human_batches
+from exchange_sim.analysis.facts import ratio_of, settlement_asset
+from exchange_sim.analysis.human import human_batches, human_view
 from exchange_sim.analysis.run_dir import RunCorrupt, RunData, open_run
 from exchange_sim.analysis.tape import candles, trades_of
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.schema import table_name
+from exchange_sim.messages.events import Traded
 from exchange_sim.messages.registry import EVENTS
+from exchange_sim.model.enums import InstrumentKind
 from tests.doubles.soup_run import write_soup
 from tests.doubles.storage import START_NS
 from tests.doubles.tiny_run import write_run
@@ -146,6 +150,23 @@ def test_batches_stream_the_same_rows(soup: RunData) -> None:
     assert streamed.equals(soup.table("traded").select(["seq", "price"]))
     human = pa.concat_tables(human_batches(open_run(soup.path), "traded"))
     assert human.equals(soup.view("traded"))
+
+
+def test_profit_and_fees_are_in_what_a_contract_is_settled_in(soup: RunData) -> None:
+    """Coins of an inverse contract have decimals of their own; its worth stays in quote."""
+    row = {"base_asset": 1, "quote_asset": 0}
+    kinds = (InstrumentKind.PERPETUAL, InstrumentKind.INVERSE_PERPETUAL)
+    assert [settlement_asset({**row, "kind": int(kind)}) for kind in kinds] == [0, 1]
+
+    scale = np.array([100.0, 10_000.0, 0.0])
+    table = soup.table("traded").slice(0, 50)
+    columns = {name: np.full(50, 0) for name in ("base", "quote", "settle")}
+    columns["settle"] = np.full(50, 1)
+    facts = attrs.evolve(soup.facts, scale=scale, **columns)
+    shown = human_view(Traded, table, facts)
+    for name, size in (("quote_amount", 100.0), ("taker_fee", 10_000.0), ("maker_pnl", 10_000.0)):
+        stored = table.column(name).to_numpy()
+        assert shown.column(name).to_pylist() == (stored / size).tolist()
 
 
 def test_candles_by_hand(tiny: Path) -> None:

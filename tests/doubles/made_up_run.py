@@ -144,8 +144,9 @@ def _table(rows: Sequence[Mapping[str, float]], schema: pa.Schema) -> pa.Table:
 
 
 def book_of(at: int, base: str, venue: str = "lead", kind: str = "SPOT", **more: Any) -> Instrument:
-    """An instrument with ticks and lots of one."""
-    return Instrument(at, f"{base}USDT", venue, kind, base, "USDT", 1.0, 1.0, 1.0, **more)
+    """An instrument with ticks of one, and lots of one unless said otherwise."""
+    lot = more.pop("lot", 1.0)
+    return Instrument(at, f"{base}USDT", venue, kind, base, "USDT", 1.0, lot, 1.0, **more)
 
 
 def target(

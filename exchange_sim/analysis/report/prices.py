@@ -251,7 +251,7 @@ def _picture(source: Source, item: Instrument) -> Chart:
         for side in (BUY, SELL):
             mine = snapshot.side == side
             price = snapshot.price[mine] * item.tick
-            value = price * snapshot.shown[mine] * item.lot
+            value = snapshot.shown[mine] * item.lot * (1.0 if item.is_inverse else price)
             band = np.searchsorted(edges, price, side="right") - 1
             inside = (band >= 0) & (band < BANDS)
             np.add.at(grid[:, column], band[inside], value[inside])

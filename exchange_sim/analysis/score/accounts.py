@@ -4,8 +4,10 @@ Account value is cash flows that are no profit (deposits, fees, spot trades, loa
 for every perpetual, the position at mark less what was paid for it; coins count at the venue's
 price of that time.  This needs no entry prices, so each part is a running sum.
 
+A lot of an inverse contract is a fixed sum of dollars at any mark; its profit is in coins.
+
 Simplifications: ADL does not change a position here, so an account is only asked about before its
-first ADL; inverse contracts count at their mark, their margin in coins at the coin's price.
+first ADL; the profit of inverse contracts counts at their mark, their margin at the coin's price.
 """
 
 from __future__ import annotations
@@ -55,20 +57,24 @@ def leverage_at(view: View, accounts: Array, seq: Array, time_ns: Array) -> Floa
         if not len(marks):
             continue
         mark = np.array([marks.at(instant) for instant in time_ns])
-        held = qty.before(accounts, seq) * item.lot * mark
-        exposure += np.abs(held)
-        value += held - paid.before(accounts, seq)
+        held, spent = qty.before(accounts, seq) * item.lot, paid.before(accounts, seq)
+        exposure += np.abs(held if item.is_inverse else held * mark)
+        value += -held - spent * mark if item.is_inverse else held * mark - spent
     found: Floats = np.where(value > 0, exposure / np.maximum(value, 1e-9), np.inf)
     return found
 
 
 def _positions(view: View, item: Instrument, accounts: Array) -> tuple[RunningSum, RunningSum]:
-    """Signed lots and signed dollars paid, by account, of one perpetual; ADL is not counted."""
+    """Signed lots and what they cost, by account, of one perpetual; ADL is not counted.
+
+    The cost is in dollars; of inverse contracts in coins, and negative for a long, which owes them.
+    """
     parts: list[tuple[Array, Array, Array, Floats]] = []
 
     def add(account: Array, seq: Array, lots: Array, price: Floats) -> None:
         mine = np.isin(account, accounts)
-        paid = lots[mine] * price[mine] * item.lot * item.tick
+        size, cost = lots[mine] * item.lot, price[mine] * item.tick
+        paid = -size / cost if item.is_inverse else size * cost
         parts.append((account[mine], seq[mine], lots[mine], paid))
 
     rows = _of(item, view.columns(e.Traded))
@@ -134,12 +140,14 @@ def _flows(view: View, accounts: Array) -> tuple[Array, Array, Array, Floats]:
     ids = {row["symbol"]: row["asset"] for row in view.run.assets}
     base = np.array([ids[item.base] for item in view.roles.instruments])
     quote = np.array([ids[item.quote] for item in view.roles.instruments])
+    inverse = np.array([item.is_inverse for item in view.roles.instruments])
+    settled = np.where(inverse, base, quote)
     spot = np.array([item.is_spot for item in view.roles.instruments])
     rows = view.columns(e.Traded)
     own, sells = rows["instrument"], rows["aggressor"] == Side.SELL
     for side, sign in (("taker", 1), ("maker", -1)):
         account, seq = rows[f"{side}_account"], rows["seq"]
-        add(account, seq, quote[own], -rows[f"{side}_fee"])
+        add(account, seq, settled[own], -rows[f"{side}_fee"])
         signed = np.where(sells, -sign, sign) * spot[own]
         add(account, seq, base[own], signed * rows["base_amount"])
         add(account, seq, quote[own], -signed * rows["quote_amount"])

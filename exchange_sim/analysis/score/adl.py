@@ -129,7 +129,11 @@ def overshoot_usd(view: View, target: Target) -> float:
         marks = view.marks(item)
         closed = rows["price"][mine] / PPM * item.tick
         later = np.array([_low_after(marks.p, marks.t, t, end) for t in rows["time_ns"][mine]])
-        gain = np.maximum(0.0, closed - later) * rows["qty"][mine] * item.lot
+        per_lot = np.maximum(0.0, closed - later)
+        if item.is_inverse:
+            # A short of coins for a fixed sum of dollars wins coins, worth what they cost then.
+            per_lot /= later
+        gain = per_lot * rows["qty"][mine] * item.lot
         lost += float(gain.sum())
     ended = view.columns(e.LiquidationEnded)
     inside = (ended["time_ns"] >= start) & (ended["time_ns"] < end)

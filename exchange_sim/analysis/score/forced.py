@@ -139,10 +139,15 @@ def _kept(view: View, venue: str, scale: float) -> float:
     left = columns_of(
         view.run.positions, ("account", "instrument", "qty", "entry_notional", "mark")
     )
-    values = contract_values(list(view.roles.instruments), len(view.roles.instruments))
     for row in np.flatnonzero(np.isin(left["account"], keepers)):
-        value = left["qty"][row] * left["mark"][row] / PPM * values[left["instrument"][row]]
-        worth += float(value - left["entry_notional"][row] / scale)
+        item = view.roles.instruments[left["instrument"][row]]
+        mark, size = left["mark"][row] / PPM * item.tick, left["qty"][row] * item.lot
+        paid = left["entry_notional"][row]
+        if item.is_inverse:
+            coins = paid / 10.0 ** view.run.assets[names.index(item.base)]["decimals"]
+            worth += float(-size - coins * mark)
+        else:
+            worth += float(size * mark - paid / scale)
     return worth
 
 

@@ -56,3 +56,28 @@ def test_leverage_of_the_deleveraged() -> None:
 
     found = run.measure(words, venue="primary_perp", asset="all", window=(0, 60), unit="x")
     assert found == pytest.approx(900 / 1476)
+
+
+def test_an_inverse_contract_is_a_fixed_sum_of_dollars_at_any_mark() -> None:
+    """Account 3: 10 coins at 40 less a fee of one, long 20 contracts of 10 dollars bought at 50.
+
+    At a mark of 40 it owes 20 * 10 / 40 = 5 coins and was to pay 4: it lost one coin.  Its value is
+    (10 - 1 - 1) * 40 = 320 against a position that is 200 at any price.
+    """
+    coin = book_of(0, "A", kind="INVERSE_PERPETUAL", lot=10.0)
+    run = MadeUpRun([coin])
+    run.add(LedgerPosted, -9, seq=1, asset=2, from_account=0, to_account=3, amount=10, kind=1)
+    run.add(
+        Traded, 1, seq=2, instrument=0, price=50, qty=20, aggressor=0, maker_account=2,
+        taker_account=3, quote_amount=200, taker_fee=1,
+    )  # fmt: skip
+    run.add(AssetPriceUpdated, 2, seq=3, venue=0, asset=2, price=40 * 10**6)
+    run.marks([(3, 40)])
+    run.adl(4, 40, 5)
+    run._rows["adl_executed"][0]["seq"] = 7
+
+    found = run.measure(
+        "median leverage of ADL-closed accounts", venue="primary_perp", asset="all",
+        window=(0, 60), unit="x",
+    )  # fmt: skip
+    assert found == pytest.approx(200 / 320)

@@ -364,3 +364,36 @@ def test_inputs_are_measured_from_the_outages() -> None:
     words = "chain withdrawals from the leading CEX suspended"
 
     assert run.measure(words, asset="all", role="input") == pytest.approx(40.0)
+
+
+def test_adl_of_inverse_contracts_costs_winners_coins() -> None:
+    """200 dollars of shorts closed at 50; at 40 each dollar would have won 1/40 - 1/50 of a coin.
+
+    That is 200 * (50 / 40 - 1) = 50 dollars, of which a deficit of 20 was needed: 15 % of 200.
+    """
+    run = MadeUpRun([book_of(0, "A", kind="INVERSE_PERPETUAL", lot=10.0)])
+    run.adl(10, 50, 20)
+    run.marks([(5, 50), (20, 40), (30, 45)])
+    run.end(11, -20)
+
+    found = run.measure(
+        "winner profit taken by ADL beyond need", venue="primary_perp", asset="all", window=(0, 60)
+    )
+    assert found == pytest.approx(100 * (50 - 20) / 200)
+
+
+def test_what_a_vault_holds_of_inverse_contracts_counts_in_coins() -> None:
+    """Long 20 contracts of 10 dollars for 4 coins; at 40 they owe 5, so a coin of 40 is lost."""
+    run = MadeUpRun([book_of(0, "A", kind="INVERSE_PERPETUAL", lot=10.0)])
+    run.liquidate(10, 50, 1000, account=2)
+    run.add(InsuranceChanged, 20, venue=0, change=100)
+    run.balances = run.balances.slice(0, 0)
+    run.positions = pa.table(
+        {
+            "account": [1], "instrument": [0], "qty": [20], "entry_notional": [-4],
+            "mark": [40 * 10**6],
+        }
+    )  # fmt: skip
+    words = "backstop vault result over liquidated notional"
+    found = run.measure(words, venue="primary_inverse_perp", asset="all", window=(0, 600))
+    assert found == pytest.approx(100 * (100 - 40) / 200)
