@@ -158,11 +158,8 @@ def test_profit_and_fees_are_in_what_a_contract_is_settled_in(soup: RunData) -> 
     kinds = (InstrumentKind.PERPETUAL, InstrumentKind.INVERSE_PERPETUAL)
     assert [settlement_asset({**row, "kind": int(kind)}) for kind in kinds] == [0, 1]
 
-    scale = np.array([100.0, 10_000.0, 0.0])
-    table = soup.table("traded").slice(0, 50)
-    columns = {name: np.full(50, 0) for name in ("base", "quote", "settle")}
-    columns["settle"] = np.full(50, 1)
-    facts = attrs.evolve(soup.facts, scale=scale, **columns)
+    table, scale = soup.table("traded").slice(0, 50), np.array([100.0, 10_000.0, 0.0])
+    facts = attrs.evolve(soup.facts, scale=scale, quote=np.full(50, 0), settle=np.full(50, 1))
     shown = human_view(Traded, table, facts)
     for name, size in (("quote_amount", 100.0), ("taker_fee", 10_000.0), ("maker_pnl", 10_000.0)):
         stored = table.column(name).to_numpy()
