@@ -93,14 +93,16 @@ def facts_of(run: RunData) -> Facts:
 
     A venue's numeraire is what its perpetuals, else its spot books are quoted in.
     """
-    rows, assets, accounts = run.instruments, run.assets, run.accounts
+    rows, assets = run.instruments, run.assets
+    names = ("venue", "venue_name", "owner")
+    places, place_names, owners = (run.account_table.column(name).to_pylist() for name in names)
     ticks = [ratio_of(row["tick_size"]) for row in rows]
     lots = [ratio_of(row["lot_size"]) for row in rows]
-    venue_count = 1 + max((row["venue"] for row in [*rows, *accounts]), default=-1)
+    venue_count = 1 + max([*(row["venue"] for row in rows), *places], default=-1)
     venue_names, numeraires = [""] * venue_count, [-1] * venue_count
-    for row in accounts:
-        if row["venue"] >= 0:
-            venue_names[row["venue"]] = row["venue_name"]
+    for venue, name in dict(zip(places, place_names, strict=True)).items():
+        if venue >= 0:
+            venue_names[venue] = name
     for row in sorted(rows, key=lambda row: row["kind"]):
         venue_names[row["venue"]] = row["venue_name"]
         numeraires[row["venue"]] = row["quote_asset"]
@@ -115,9 +117,9 @@ def facts_of(run: RunData) -> Facts:
         instrument_venue=_ints((row["venue"] for row in rows), -1),
         scale=_ints((10 ** row["decimals"] for row in assets), 0).astype(np.float64),
         numeraires=_ints(numeraires, -1),
-        account_venue=_ints((row["venue"] for row in accounts), -1),
+        account_venue=_ints(places, -1),
         names={
-            "account": _texts(row["owner"] for row in accounts),
+            "account": _texts(owners),
             "instrument": _texts(row["symbol"] for row in rows),
             "asset": _texts(row["symbol"] for row in assets),
             "venue": _texts(venue_names),
