@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 from exchange_sim.analysis.columns import event_kind
 from exchange_sim.analysis.notebook import InNotebooks
 from exchange_sim.analysis.run_manifest import RunCorrupt, read_manifest
+from exchange_sim.analysis.run_tables import check_schema, first_line, read_file
 from exchange_sim.analysis.symbols import instrument_of
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.book_summary import book_schema
 from exchange_sim.eventlog.manifest import MANIFEST, Manifest, file_digests
 from exchange_sim.eventlog.schema import (
-    FORMAT_VERSION,
     event_schema,
     table_name,
 )
@@ -39,9 +39,6 @@ if TYPE_CHECKING:
     from exchange_sim.world.config import WorldConfig
 
 __all__ = ["RunCorrupt", "RunData", "event_kind", "journal_of", "open_run"]
-
-_VERSION_KEY = b"exchange_sim.format_version"
-_KIND_KEY = b"exchange_sim.kind"
 
 
 class RunData(InNotebooks):
@@ -59,6 +56,8 @@ class RunData(InNotebooks):
         self.files = files
         self.partial = partial
         self.losses: list[str] = []
+        self.lost: set[str] = set()
+        """Names of the tables of which rows are missing; known once they were asked for."""
         self._tables: dict[str, pa.Table] = {}
         self._books: dict[int, BookHistory] = {}
         self._database: Any = None
@@ -102,7 +101,7 @@ class RunData(InNotebooks):
         try:
             yield from pq.ParquetFile(path).iter_batches(columns=columns)
         except (pa.ArrowException, OSError) as cause:
-            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
+            raise RunCorrupt(f"{path}: cannot be read as Parquet: {first_line(cause)}") from None
 
     def check_table(self, kind: type[Message]) -> None:
         """Read the schema of an event table only.  Raises ``RunCorrupt`` when it is not ours."""
@@ -110,8 +109,8 @@ class RunData(InNotebooks):
         try:
             found = pq.read_schema(path)
         except (pa.ArrowException, OSError) as cause:
-            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
-        self._check_schema(path, found, event_schema(kind), kind.__name__)
+            raise RunCorrupt(f"{path}: cannot be read as Parquet: {first_line(cause)}") from None
+        check_schema(path, found, event_schema(kind), kind.__name__)
 
     def view(self, kind: type[Message] | str) -> pa.Table:
         """The human view of an event table or of ``book_1s``: decimals, names, UTC timestamps.
@@ -221,7 +220,14 @@ class RunData(InNotebooks):
     @cached_property
     def book(self) -> pa.Table:
         """``book_1s.parquet``: touch and depth every second."""
-        return self._read(self.path / "book_1s.parquet", book_schema(), "BookSummary")
+        try:
+            return self._read(self.path / "book_1s.parquet", book_schema(), "BookSummary")
+        except RunCorrupt as damage:
+            if not self.partial:
+                raise
+            self.losses.append(str(damage))
+            self.lost.add("book_1s")
+            return book_schema().empty_table()
 
     @cached_property
     def instruments(self) -> list[dict[str, Any]]:
@@ -262,12 +268,22 @@ class RunData(InNotebooks):
     @cached_property
     def balances(self) -> pa.Table:
         """Final balances and loans: ``ledger_account, asset, amount, loan``."""
-        return self._read_side("_balances")
+        return self._final("_balances")
 
     @cached_property
     def positions(self) -> pa.Table:
         """Positions left open: ``account, instrument, qty, entry_notional, mark``."""
-        return self._read_side("_positions")
+        return self._final("_positions")
+
+    def _final(self, name: str) -> pa.Table:
+        try:
+            return self._read_side(name)
+        except RunCorrupt as damage:
+            if not self.partial:
+                raise
+            self.losses.append(str(damage))
+            self.lost.add(name)
+            return pa.schema(side_columns(name)).empty_table()
 
     def damaged_files(self) -> list[str]:
         """A sentence for every file that is missing, added or not as it was written."""
@@ -299,12 +315,14 @@ class RunData(InNotebooks):
             if not self.partial:
                 raise
             self.losses.append(f"{damage}; {expected:,} rows are lost")
+            self.lost.add(name)
             return event_schema(cls).empty_table()
         if table.num_rows != expected:
             found = f"{path}: holds {table.num_rows} rows, the manifest says {expected}"
             if not self.partial:
                 raise RunCorrupt(found)
             self.losses.append(found)
+            self.lost.add(name)
         return table
 
     def _side(self, name: str, key: str) -> list[dict[str, Any]]:
@@ -326,17 +344,10 @@ class RunData(InNotebooks):
         return table
 
     def _read(self, path: Path, schema: pa.Schema | None, kind: str) -> pa.Table:
-        try:
-            # Unlike read_table this imports no datasets, which take longer than the table.
-            with pq.ParquetFile(path) as file:
-                table = file.read()
-        except FileNotFoundError:
-            raise RunCorrupt(f"{path}: missing") from None
-        except (pa.ArrowException, OSError) as cause:
-            raise RunCorrupt(f"{path}: cannot be read as Parquet: {_first_line(cause)}") from None
+        table = read_file(path)
         if self.partial and schema is not None:
             table = self._known_columns(path, table, schema)
-        self._check_schema(path, table.schema, schema, kind)
+        check_schema(path, table.schema, schema, kind)
         return table
 
     def _known_columns(self, path: Path, table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -346,28 +357,6 @@ class RunData(InNotebooks):
             return table
         self.losses.append(f"{path}: unknown columns left out: {', '.join(unknown)}")
         return table.select(schema.names)
-
-    @staticmethod
-    def _check_schema(path: Path, found: pa.Schema, schema: pa.Schema | None, kind: str) -> None:
-        said = found.metadata or {}
-        if said.get(_KIND_KEY) != kind.encode():
-            raise RunCorrupt(f"{path}: is not a table of {kind}")
-        if said.get(_VERSION_KEY) != str(FORMAT_VERSION).encode():
-            version = said.get(_VERSION_KEY, b"?").decode(errors="replace")
-            raise RunCorrupt(f"{path}: format {version}, this program reads {FORMAT_VERSION}")
-        if schema is not None and not found.equals(schema):
-            wrong = [
-                f"no column {field.name} of type {field.type}"
-                for field in schema
-                if field.name not in found.names or found.field(field.name).type != field.type
-            ]
-            wrong += [f"unknown column {name}" for name in found.names if name not in schema.names]
-            what = f" ({', '.join(wrong)})" if wrong else ""
-            raise RunCorrupt(f"{path}: has other columns than this version's {kind}{what}")
-
-
-def _first_line(cause: Exception) -> str:
-    return str(cause).splitlines()[0] if str(cause) else type(cause).__name__
 
 
 def open_run(path: Path | str, partial: bool = False) -> RunData:

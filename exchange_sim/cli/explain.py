@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from exchange_sim.cli.render import errors, output
+from exchange_sim.cli.losses import tell_losses
+from exchange_sim.cli.render import output
 from exchange_sim.errors import JournalCorrupt, UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def explain(
         _order(data, order)
     else:
         _cascade(data)
-    for loss in data.losses:
-        errors.print(f"warning: {loss}", markup=False, highlight=False, soft_wrap=True)
+    tell_losses([data])
 
 
 def _account(run: RunData, name: str, limit: int) -> None:

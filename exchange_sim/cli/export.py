@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exchange_sim.cli.losses import tell_losses
 from exchange_sim.cli.render import output, show_table
 from exchange_sim.errors import UsageError
 from exchange_sim.units import parse_duration
@@ -84,7 +85,7 @@ def export_run(
     from exchange_sim.analysis.export import hftbacktest, lobster, tables, tardis
     from exchange_sim.analysis.run_dir import open_run
 
-    data = open_run(run)
+    data = open_run(run, partial=True)
     folder = out or run / "export" / form.value
     delay_ns, every_ns = _duration("--feed-delay", feed_delay), _duration("--every", every)
     if form in {Format.TARDIS, Format.LOBSTER, Format.HFTBACKTEST} and table:
@@ -100,6 +101,7 @@ def export_run(
     else:
         names = table or tables.table_names(data)
         _show(tables.write(data, folder, names, form.value, human=not raw), folder)
+    tell_losses([data])
 
 
 def _books(run: RunData, symbols: list[str]) -> list[int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from exchange_sim.analysis.report.words import dollars
+from exchange_sim.cli.losses import tell_losses
 from exchange_sim.cli.render import output, show_pairs, show_table
 
 if TYPE_CHECKING:
@@ -68,12 +69,14 @@ def score_runs(
     from exchange_sim.analysis.score.report import open_view
 
     chosen = builtin_targets() if targets is None else load_targets(targets)
-    others = [open_run(path) for path in against or []]
+    others = [open_run(path, partial=True) for path in against or []]
+    opened = [*others]
     scores, chains = [], []
     for path in runs:
-        run = open_run(path)
+        run = open_run(path, partial=True)
+        opened.append(run)
         scores.append(score_run(run, chosen, others))
-        view = open_view(run)
+        view = open_view(run, known=True)
         if view.roles.script == "article":
             manifest = run.manifest
             chains.append(chain_of(view, manifest.scenario, manifest.seed, manifest.digest))
@@ -84,8 +87,10 @@ def score_runs(
             "worst": series.lowest,
             "runs": [score.asdict() for score in scores],
             "chains": [chain.asdict() for chain in chains],
+            "lost": [loss for run in opened for loss in run.losses],
         }
         _print_json(content)
+        tell_losses(opened)
         return
     for chain in chains:
         _show_chain(chain)
@@ -93,6 +98,7 @@ def score_runs(
         _show_score(scores[0])
     else:
         _show_series(series)
+    tell_losses(opened)
 
 
 def compare_runs(runs: Runs, as_json: AsJson = False, html: Html = None) -> None:
@@ -100,16 +106,19 @@ def compare_runs(runs: Runs, as_json: AsJson = False, html: Html = None) -> None
     from exchange_sim.analysis.compare import compare
     from exchange_sim.analysis.run_dir import open_run
 
-    opened = [open_run(path) for path in runs]
+    opened = [open_run(path, partial=True) for path in runs]
     if html is not None:
         from exchange_sim.analysis.report.versus import write_comparison
 
         path = write_comparison(opened, html)
         output.print(str(path), markup=False, highlight=False, soft_wrap=True)
+        tell_losses(opened)
         return
     facts = compare(opened)
     if as_json:
-        _print_json({"runs": [fact.asdict() for fact in facts]})
+        lost = [loss for run in opened for loss in run.losses]
+        _print_json({"runs": [fact.asdict() for fact in facts], "lost": lost})
+        tell_losses(opened)
         return
     for number, fact in enumerate(facts, start=1):
         options = f"  {' '.join(fact.options)}" if fact.options else ""
@@ -125,6 +134,7 @@ def compare_runs(runs: Runs, as_json: AsJson = False, html: Html = None) -> None
     ]
     _side_by_side("accounts", facts, totals, lambda value: f"{value:,.0f}")
     _side_by_side("gained", facts, [fact.gains for fact in facts], dollars)
+    tell_losses(opened)
 
 
 def _show_score(score: Score) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from exchange_sim.cli.losses import tell_losses
 from exchange_sim.cli.render import output, show_table
 from exchange_sim.errors import StorageError, UsageError
 
@@ -51,18 +52,21 @@ def show(
     from exchange_sim.analysis.run_dir import open_run
     from exchange_sim.analysis.tear_sheet import sections, strategies_of
 
-    opened = open_run(run)
+    opened = open_run(run, partial=True)
+    read = [opened]
     name = strategy or _only(list(strategies_of(opened)))
     sheet = opened.tear_sheet(name)
     others: list[Section] = []
     if against is not None:
-        others = impact_sections(own_impact(opened, open_run(against), name))
+        read.append(open_run(against, partial=True))
+        others = impact_sections(own_impact(opened, read[1], name))
     show_sections(sections(sheet, others))
     if to is not None:
         try:
             to.write_text(json.dumps(sheet.asdict(), indent=1) + "\n", encoding="utf-8")
         except OSError as cause:
             raise StorageError(f"{to}: cannot be written: {cause.strerror}") from cause
+    tell_losses(read)
 
 
 def _only(names: list[str]) -> str:

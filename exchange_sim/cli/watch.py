@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import typer
 
+from exchange_sim.cli.losses import tell_losses
 from exchange_sim.cli.render import output
 from exchange_sim.errors import UsageError
 from exchange_sim.units import NANOS_PER_S
@@ -82,7 +83,7 @@ def watch(
     from exchange_sim.analysis.run_dir import open_run
     from exchange_sim.analysis.watching import Watch
 
-    data = open_run(run)
+    data = open_run(run, partial=True)
     start = data.instant(since) if since else data.manifest.start_ns
     if not data.manifest.start_ns <= start <= data.manifest.end_ns:
         raise UsageError(f"--from {since} lies outside the run")
@@ -92,6 +93,7 @@ def watch(
         _plain(player, frames or PLAIN_FRAMES)
     else:
         _live(player, keys, frames)
+    tell_losses([data])
 
 
 class Player:

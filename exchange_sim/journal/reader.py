@@ -66,6 +66,8 @@ class JournalReader:
         self._digest = b""
         try:
             self._file = path.open("rb")
+        except FileNotFoundError:
+            raise StorageError(f"{path}: missing") from None
         except OSError as cause:
             raise storage_error(path, "open", cause) from cause
         try:

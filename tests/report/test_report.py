@@ -163,7 +163,7 @@ def test_runs_on_a_page_are_told_apart(crash: Path, without: Path) -> None:
 
 
 def test_damaged_runs_are_named(crash: Path, tmp_path: Path) -> None:
-    """A missing table is a message; ``--partial`` reads the rest and says what is lost."""
+    """The page is made of what can be read, and says first what is left out."""
     copy = tmp_path / "copy"
     shutil.copytree(crash, copy, ignore=shutil.ignore_patterns("report.html", "cache"))
     (copy / "events" / "liquidation_step.parquet").write_bytes(b"junk")
@@ -171,7 +171,12 @@ def test_damaged_runs_are_named(crash: Path, tmp_path: Path) -> None:
     with pytest.raises(RunCorrupt, match=r"liquidation_step\.parquet"):
         write_report(open_run(copy))
     assert main(["report", str(copy)]) == 4
-    assert main(["report", str(copy), "--partial"]) == 0
+    page = (copy / "report.html").read_text(encoding="utf-8")
+    assert 'role="alert"' in page
+    assert "liquidation_step.parquet: cannot be read as Parquet" in page
+    assert 'role="alert"' not in (write_report(open_run(crash), tmp_path / "whole.html")).read_text(
+        encoding="utf-8"
+    )
 
 
 def test_words() -> None:

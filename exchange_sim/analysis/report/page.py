@@ -47,13 +47,17 @@ def write_report(run: RunData, target: Path | None = None) -> Path:
     sections = [section for make in SECTIONS if (section := make(source)).parts]
     title = f"{run.manifest.scenario}, seed {run.manifest.seed}"
     span = (source.start_ns, source.end_ns)
-    return write_page(target or run.path / REPORT, title, opening(source), sections, span)
+    first, path = opening(source), target or run.path / REPORT
+    return write_page(path, title, first, sections, span, run.losses)
 
 
 def write_page(
-    path: Path, title: str, first: Opening, sections: Sequence[Section], span: tuple[int, int]
-) -> Path:
+    path: Path, title: str, first: Opening, sections: Sequence[Section], span: tuple[int, int],
+    losses: Sequence[str] = (),
+) -> Path:  # fmt: skip
     """Join the parts into one file.  ``span`` in ns is what time axes show at first.
+
+    ``losses`` are what could not be read, and stand above everything else.
 
     Raises ``StorageError``.
     """
@@ -69,7 +73,7 @@ def write_page(
         "NAVIGATION": "".join(
             f'<a href="#{section.id}">{escape(section.title)}</a>' for section in sections
         ),
-        "SENTENCES": "".join(f"<p>{escape(text)}</p>" for text in first.sentences),
+        "SENTENCES": _lost(losses) + "".join(f"<p>{escape(text)}</p>" for text in first.sentences),
         "CARDS": "".join(
             f'<div class="card"><b>{escape(figure)}</b><span>{escape(what)}</span></div>'
             for figure, what in first.cards
@@ -84,6 +88,14 @@ def write_page(
         for piece in _pieces(_static("page.html"), values):
             sink.write(piece.encode())
     return path
+
+
+def _lost(losses: Sequence[str]) -> str:
+    if not losses:
+        return ""
+    lines = "".join(f"<li>{escape(loss)}</li>" for loss in losses)
+    text = "Not all of the run could be read. What follows leaves this out:"
+    return f'<div class="lost" role="alert"><p>{text}</p><ul>{lines}</ul></div>'
 
 
 def _pieces(template: str, values: dict[str, str]) -> list[str]:

@@ -11,7 +11,6 @@ from exchange_sim.analysis.report.figures import (
     Chart,
     Floats,
     Section,
-    at_steps,
     extremes,
     flags,
     heat,
@@ -267,9 +266,7 @@ def _picture(source: Source, item: Instrument) -> Chart:
         },
         "hovertemplate": "%{y:,.6~g}<br>%{x}<br>$10^%{z:.1f}<extra></extra>",
     }
-    book = source.view.book(item)
-    both = np.flatnonzero(book.mid > 0)
-    mid = line("mid", source.grid, at_steps(book.t[both], book.mid[both], source.grid), "@ink")
+    mid = line("mid", source.grid, source.mids(item), "@ink")
     at, price = extremes(trades.t, trades.p, POINTS // 2)
     tape = {**line("trades", at, price, "@red", width=1), "x": times(at)}
     return Chart(

@@ -14,7 +14,7 @@ from exchange_sim.analysis.report.figures import Array, Floats, at_steps, every
 from exchange_sim.analysis.run_dir import RunData
 from exchange_sim.analysis.score.report import open_view
 from exchange_sim.analysis.score.roles import Instrument
-from exchange_sim.analysis.score.view import CannotMeasureError, View
+from exchange_sim.analysis.score.view import Book, CannotMeasureError, View
 from exchange_sim.analysis.summary import RunSummary, summarise
 from exchange_sim.defi.spec import ChainSpec
 from exchange_sim.journal.reader import JournalReader
@@ -94,9 +94,8 @@ class Source:
 
     def mids(self, item: Instrument) -> Floats:
         """Mid prices on the grid; where a side is empty the last mid before."""
-        try:
-            book = self.view.book(item)
-        except CannotMeasureError:
+        book = self._sampled(item)
+        if book is None:
             return np.full(len(self.grid), np.nan)
         known = np.flatnonzero(book.mid > 0)
         return at_steps(book.t[known], book.mid[known], self.grid)
@@ -113,13 +112,23 @@ class Source:
 
     def spread_bp(self, item: Instrument) -> Floats:
         """Quoted spread in basis points of the mid on the grid; NaN while a side is empty."""
-        book = self.view.book(item)
+        book = self._sampled(item)
+        if book is None:
+            return np.full(len(self.grid), np.nan)
         return at_steps(book.t, book.spread * 10_000.0, self.grid)
 
     def depth(self, item: Instrument, side: str = "bid", within_bp: int = 100) -> Floats:
         """Resting dollars within a distance of the mid on the grid."""
-        book = self.view.book(item)
+        book = self._sampled(item)
+        if book is None:
+            return np.full(len(self.grid), np.nan)
         return at_steps(book.t, book.depth(side, within_bp), self.grid)
+
+    def _sampled(self, item: Instrument) -> Book | None:
+        try:
+            return self.view.book(item)
+        except CannotMeasureError:
+            return None
 
     @cached_property
     def moments(self) -> tuple[tuple[int, str], ...]:

@@ -41,9 +41,9 @@ def write_comparison(runs: Sequence[RunData], target: Path) -> Path:
     span = (min(s.start_ns for s in sources), max(s.end_ns for s in sources))
     shown = [_whole(section) for section in sections]
     title = " against ".join(names)
-    return write_page(
-        target, title, _opening(sources, facts, names), [s for s in shown if s.parts], span
-    )
+    first, filled = _opening(sources, facts, names), [s for s in shown if s.parts]
+    losses = [loss for run in runs for loss in run.losses]
+    return write_page(target, title, first, filled, span, losses)
 
 
 def _whole(section: Section) -> Section:

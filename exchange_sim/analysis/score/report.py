@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import numpy as np
+import pyarrow as pa
 
 from exchange_sim.analysis.run_dir import RunCorrupt, RunData
 from exchange_sim.analysis.score.roles import roles_of
@@ -15,6 +16,8 @@ from exchange_sim.analysis.score.rules import find
 from exchange_sim.analysis.score.targets import Target
 from exchange_sim.analysis.score.view import CannotMeasureError, View
 from exchange_sim.errors import UsageError
+from exchange_sim.eventlog.schema import table_name
+from exchange_sim.messages.registry import Message
 
 
 @attrs.frozen
@@ -137,12 +140,41 @@ class Series:
         return min(self.percents)
 
 
-def open_view(run: RunData, others: Sequence[RunData] = ()) -> View:
-    """A view of a finished run.  Raises ``RunCorrupt`` when a table is missing or damaged."""
+class _Known:
+    """A run in which a table with lost rows is no table: nothing is measured from it."""
+
+    def __init__(self, run: RunData) -> None:
+        self._run = run
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def table(self, kind: type[Message] | str) -> pa.Table:
+        """As of the run.  Raises ``CannotMeasureError`` when rows are lost."""
+        table = self._run.table(kind)
+        return self._whole(table, kind if isinstance(kind, str) else table_name(kind))
+
+    @property
+    def book(self) -> pa.Table:
+        """As of the run.  Raises ``CannotMeasureError`` when it is lost."""
+        return self._whole(self._run.book, "book_1s")
+
+    def _whole(self, table: pa.Table, name: str) -> pa.Table:
+        if name in self._run.lost:
+            raise CannotMeasureError(f"the table {name} is damaged")
+        return table
+
+
+def open_view(run: RunData, others: Sequence[RunData] = (), known: bool = False) -> View:
+    """A view of a finished run.  ``known``: what needs a damaged table cannot be measured.
+
+    Raises ``RunCorrupt`` when a table is missing or damaged and the run was not opened partially.
+    """
     if not run.has_tables:
         raise RunCorrupt(f"{run.path}: the run was written without event tables")
     held = [View(other, roles_of(other), other.manifest.overrides) for other in others]
-    return View(run, roles_of(run), run.manifest.overrides, held)
+    tables: Any = _Known(run) if known else run
+    return View(tables, roles_of(run), run.manifest.overrides, held)
 
 
 def score_run(run: RunData, targets: Sequence[Target], others: Sequence[RunData] = ()) -> Score:
@@ -151,7 +183,8 @@ def score_run(run: RunData, targets: Sequence[Target], others: Sequence[RunData]
     Raises ``RunCorrupt``, ``JournalCorrupt`` and ``StorageError`` for damaged runs.
     """
     manifest = run.manifest
-    view = open_view(run, [other for other in others if other.manifest.seed == manifest.seed])
+    others = [other for other in others if other.manifest.seed == manifest.seed]
+    view = open_view(run, others, known=True)
     lines = tuple(measure(view, target) for target in targets)
     return Score(manifest.scenario, manifest.seed, manifest.digest, lines)
 
