@@ -52,15 +52,16 @@ def run(
     name: str = "",
     latency: str = "",
     on_fault: str = "",
+    leak_limit: int | None = None,
 ) -> Finished:
     """Run a scenario to its end and return how it ended.
 
     ``scenario`` is a name, the path of a ``.toml`` file or a loaded ``Scenario``; ``until`` a UTC
     time or a simulated duration; ``overrides`` and ``without`` are what the command line calls
     ``--set`` and ``--without``.  ``strategy`` adds one as ``--strategy`` does, with ``venues``,
-    ``capital``, ``params``, ``name``, ``latency`` and ``on_fault``; it may also be a class, such as
-    one of a notebook's cell.  ``out`` is the folder in which the run directory is made; without it
-    nothing is written and only the digests are kept.
+    ``capital``, ``params``, ``name``, ``latency``, ``on_fault`` and ``leak_limit``; it may also be
+    a class, such as one of a notebook's cell.  ``out`` is the folder in which the run directory is
+    made; without it nothing is written and only the digests are kept.
 
     Raises ``ScenarioError``, ``UsageError``, ``StorageError`` and, under the fault policy ``stop``,
     ``StrategyFault``.
@@ -71,7 +72,12 @@ def run(
         [venues] if isinstance(venues, str) else list(venues),
         [f"{asset}={amount}" for asset, amount in (capital or {}).items()],
         [f"{key}={toml_value(value)}" for key, value in (params or {}).items()],
-        {"name": name, "latency": latency, "on_fault": on_fault},
+        {
+            "name": name,
+            "latency": latency,
+            "on_fault": on_fault,
+            "leak_limit": "" if leak_limit is None else str(leak_limit),
+        },
     )
     if isinstance(scenario, Scenario):
         if overrides or left_out or seed is not None or addition is not None:

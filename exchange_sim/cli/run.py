@@ -77,6 +77,9 @@ OnFault = Annotated[
     str,
     typer.Option(metavar="|".join(FAULT_POLICIES), help="What happens when it raises or hangs."),
 ]
+LeakLimit = Annotated[
+    str, typer.Option("--leak-limit", metavar="CELLS", help="What it may hold before it leaks.")
+]
 WithoutBot = Annotated[
     bool,
     typer.Option("--without-bot", help="Run it without the added strategy too, and compare."),
@@ -120,6 +123,7 @@ def run(
     name: StrategyName = "",
     latency: LatencyOption = "",
     on_fault: OnFault = "",
+    leak_limit: LeakLimit = "",
     without_bot: WithoutBot = False,
     check: Check = None,
     log_level: LogLevel = "info",
@@ -140,7 +144,7 @@ def run(
         return
     if not scenario:
         raise UsageError("name a scenario (exchange-sim scenarios lists them), or --resume a run")
-    settings = {"name": name, "latency": latency, "on_fault": on_fault}
+    settings = {"name": name, "latency": latency, "on_fault": on_fault, "leak_limit": leak_limit}
     addition = Addition.of(strategy, venue or [], capital or [], param or [], settings)
     loaded = load(scenario, overrides or [], without or [], seed, addition)
     if without_bot and (addition is None or no_log):

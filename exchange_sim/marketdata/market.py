@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Integral, Real
 
 from exchange_sim.model.enums import BUY, InstrumentKind
 from exchange_sim.units import PPM
@@ -176,10 +177,17 @@ def _decimals(step: Decimal) -> int:
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
 
+def _plain(value: object) -> int | float:
+    """A number of another library (NumPy's integers are no ``int``) as one of Python's."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"expected a number, got {type(value).__name__} {value!r}")
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
 def floor_grid(value: Number, num: int, den: int) -> int:
     """Whole steps of num/den not above ``value``; floats snap to near grid points."""
     if isinstance(value, bool) or not isinstance(value, (float, int, Decimal)):
-        raise TypeError(f"expected a number, got {type(value).__name__} {value!r}")
+        value = _plain(value)
     if isinstance(value, int):
         return value * den // num
     if isinstance(value, Decimal):

@@ -22,7 +22,8 @@ class Addition:
     """A participant as ``--strategy``, ``--venue``, ``--capital`` and ``--param`` describe it.
 
     ``settings`` are other keys of a participant with the option that gave each: ``latency``
-    (``--latency``), ``on_fault`` (``--on-fault``), ``name`` (``--name``).
+    (``--latency``), ``on_fault`` (``--on-fault``), ``leak_limit`` (``--leak-limit``), ``name``
+    (``--name``).
     """
 
     class_ref: str
@@ -42,8 +43,8 @@ class Addition:
     ) -> Self | None:
         """The addition, or None when nothing is added.
 
-        ``settings`` maps ``name``, ``latency`` and ``on_fault`` to what was given, empty for
-        nothing.  Raises ``UsageError`` for options that do not fit together.
+        ``settings`` maps ``name``, ``latency``, ``on_fault`` and ``leak_limit`` to what was given,
+        empty for nothing.  Raises ``UsageError`` for options that do not fit together.
         """
         chosen = tuple((key, text) for key, text in (settings or {}).items() if text)
         if not class_ref:
@@ -87,7 +88,11 @@ class Addition:
             item.value[key] = table
         for key, text in self.settings:
             place = Mark(f"{option_of(key)} {text}")
-            item.value[key] = Node(text, place, place, f"{address}.{key}")
+            at = f"{address}.{key}"
+            number = key == "leak_limit"
+            item.value[key] = (
+                read_value(text, place, at) if number else Node(text, place, place, at)
+            )
         array = root.table.setdefault("participants", Node([], mark, mark, "participants"))
         if isinstance(array.value, list):
             array.value.append(item)

@@ -266,6 +266,8 @@ def _add(
                 link.cancel_on_disconnect,
             ),
         )
+        if item.leak_limit is not None:
+            run.host.limit_holdings(name, item.leak_limit)
 
 
 def _strategies(scenario: Scenario) -> dict[str, tuple[type[Any], dict[str, Any]]]:

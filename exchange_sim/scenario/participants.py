@@ -216,6 +216,12 @@ class ParticipantDef:
     on_fault: str = entry(
         Text(FAULT_POLICIES), default="stop", doc="What happens when the strategy raises or hangs."
     )
+    leak_limit: int | None = entry(
+        Whole(1_000, 1_000_000_000),
+        default=None,
+        doc="Cells (references, or 64 bytes of text and buffers) that it may hold before it is at"
+        " fault; none: 4,000,000.",
+    )
     enabled_by: str = entry(
         MECHANISM, default="", doc="Mechanism that switches it; none: always on."
     )

@@ -16,7 +16,6 @@ reason to, and ``strategy.door`` nothing to hold on to.
 from __future__ import annotations
 
 import gc
-import re
 import signal
 import sysconfig
 import threading
@@ -32,6 +31,7 @@ import attrs
 from exchange_sim.errors import InvariantViolation, StorageError, StrategyFault
 from exchange_sim.messages.reasons import NoteKind
 from exchange_sim.sim.exchange import Exchange
+from exchange_sim.sim.fault_text import text_of
 from exchange_sim.sim.kernel import Kernel
 from exchange_sim.sim.seams import Narrator
 from exchange_sim.sim.state_watch import StateWatch
@@ -53,7 +53,6 @@ STORM_STEPS: Final = 50
 """Wall seconds until the next interrupt of a call that swallowed one, and its multiples tried."""
 YOUNG_OBJECTS_MAX: Final = 50_000
 """New objects after which the garbage collector looks at them; 700 by default."""
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _SHIPPED = tuple(str(Path(_PACKAGE) / name) for name in ("participants", "_bundled"))
 _LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib"))
@@ -128,6 +127,10 @@ class Host:
         """The number of a recorded series."""
         return self.series.setdefault((strategy, name), len(self.series))
 
+    def limit_holdings(self, strategy: str, cells: int) -> None:
+        """Let a strategy hold at most so many cells (see ``state_watch``) instead of the usual."""
+        self._state_watch.limits[strategy] = cells
+
     def narrate(self, who: str, message: str, values: dict[str, object]) -> None:
         """Pass something notable to the narrative log."""
         if self._narrator is not None:
@@ -155,7 +158,7 @@ class Host:
         if not_of_strategy(fault):
             raise fault
         callback = getattr(function, "__name__", "callback")
-        text = f"{type(fault).__name__}: {_text_of(fault)}"
+        text = f"{type(fault).__name__}: {text_of(fault)}"
         now = self.kernel.now_ns
         if not where:
             where = locate(fault) if fault.__traceback__ is not None else _begin_of(function)
@@ -257,14 +260,3 @@ def _begin_of(function: Callable[..., Any]) -> str:
     """``file:line`` of a callback that is at fault without having raised."""
     code = getattr(function, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else "?"
-
-
-def _text_of(fault: BaseException) -> str:
-    """The fault's text without addresses, which differ from run to run.
-
-    An exception whose ``str`` raises is still a fault to be reported.
-    """
-    try:
-        return _ADDRESS.sub("", str(fault))
-    except Exception as again:  # noqa: BLE001 - hostile __str__
-        return f"(its text cannot be had: {type(again).__name__})"

@@ -3,18 +3,19 @@
 What can be reached from a strategy is counted at instants of simulated time, in cells: a cell is
 one reference in a container or an object, or ``CELL_BYTES`` of a text, a buffer or an array.  Only
 the program decides the count, not the machine and not the memory that is free, so a strategy that
-holds more than ``STRATEGY_CELLS_MAX`` cells is at fault at the same instant in every run.
+holds more than ``STRATEGY_CELLS_MAX`` cells, or its own ``leak_limit``, is at fault at the same
+instant in every run.
 
 Nothing is counted while a strategy runs.  The first look is after a second, the next one after as
 many seconds as ``CELLS_PER_S`` goes into what was found, so that looking costs the same share of a
 run whatever is held; sooner when the limit would be reached before that at the rate of growth since
 the last look; never sooner than a second.
 
-Simplifications: the package's own strategies are not looked at.  Followed are containers,
-attributes and slots, the class, its module's variables, defaults of functions, closures and objects
-of other modules; not followed are this package's objects (an order that was kept is one cell),
-modules, and what an extension module holds outside Python objects, arrays excepted.  Of an endless
-generator or a task, the frame is followed.
+Simplifications: the package's own strategies are not looked at without a ``leak_limit``.  Followed
+are containers, attributes and slots, the class, its module's variables, defaults of functions,
+closures and objects of other modules; not followed are this package's objects (an order that was
+kept is one cell), modules, and what an extension module holds outside Python objects, arrays
+excepted.  Of an endless generator or a task, the frame is followed.
 """
 
 from __future__ import annotations
@@ -63,33 +64,39 @@ class StateWatch:
         self._host = host
         self._kernel = kernel
         self._cells_max = cells_max
+        self.limits: dict[str, int] = {}
+        """Limits of strategies that have one of their own, by name."""
 
     def start(self) -> None:
         """Look at every strategy for the first time in a second."""
         first = self._kernel.now_ns + NANOS_PER_S
         for agent in self._host.agents:
-            if not is_shipped(type(agent.strategy)):
+            if agent.name in self.limits or not is_shipped(type(agent.strategy)):
                 self._kernel.at(first, self._look, (agent, 0, 1), SYSTEM)
 
     def _look(self, last: Look) -> None:
         agent, before, waited = last
         if not agent.closed:
             count = self._judge(agent)
-            seconds = self._seconds(count, before, waited)
+            seconds = self._seconds(self._limit(agent) - count, count, before, waited)
             at = self._kernel.now_ns + seconds * NANOS_PER_S
             self._kernel.at(at, self._look, (agent, count, seconds), SYSTEM)
 
     def _judge(self, agent: Agent) -> int:
         """What a strategy holds; too much is told to the host."""
-        count, most = held_by(agent.strategy, self._cells_max)
-        if count > self._cells_max:
-            fault = HoldsTooMuch(f"it holds more than {self._cells_max:,} cells, most in {most}")
+        limit = self._limit(agent)
+        count, most = held_by(agent.strategy, limit)
+        if count > limit:
+            fault = HoldsTooMuch(f"it holds more than {limit:,} cells, most in {most}")
             self._host.report(agent, type(agent.strategy), fault, where_of(type(agent.strategy)))
         return count
 
-    def _seconds(self, count: int, before: int, waited: int) -> int:
-        """Until the next look; ``before`` was held ``waited`` seconds ago."""
-        seconds, growth, room = count // CELLS_PER_S, count - before, self._cells_max - count
+    def _limit(self, agent: Agent) -> int:
+        return self.limits.get(agent.name, self._cells_max)
+
+    def _seconds(self, room: int, count: int, before: int, waited: int) -> int:
+        """Until the next look; ``before`` was held ``waited`` seconds ago, ``room`` is left."""
+        seconds, growth = count // CELLS_PER_S, count - before
         if growth > 0 < room:
             seconds = min(seconds, room * waited // growth)
         return max(1, seconds)

@@ -76,6 +76,8 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "name": (["--name", "a b"], "must be a name of letters, digits"),
     "latency": (["--latency", "neer"], "did you mean 'near'?"),
     "policy": (["--on-fault", "stopp"], "did you mean 'stop'?"),
+    "leak": (["--leak-limit", "lots"], "--leak-limit lots: participants.added-bot.leak_limit must"),
+    "leak low": (["--leak-limit", "5"], "leak_limit must be a whole number from 1000"),
 }
 """Options in place of, or beside, good ones; what is told."""
 
@@ -105,6 +107,9 @@ CALLS: dict[str, tuple[str, str]] = {
         "cancel_order('7')",
         "expected the order that buy, sell or submit_order returned",
     ),
+    "keyword": ("buy(S, 1, 9, postonly=True)", "did you mean 'post_only'?"),
+    "attribute": ("book(S).bestbid", "has no attribute 'bestbid'; did you mean 'best_bid'?"),
+    "method": ("subscribe_boo(S)", "did you mean 'subscribe_book'?"),
     "modify None": ("modify_order(None, price=3)", "got NoneType None"),
     "depth": ("subscribe_book(S, depth=-3)", "depth: expected a number of levels from 1, got -3"),
     "depth text": ("subscribe_book(S, depth='ten')", "got 'ten'"),

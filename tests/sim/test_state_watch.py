@@ -187,6 +187,20 @@ def grown(policy: str) -> tuple[list[tuple[float, str]], str]:
     return reports, result.state_digest
 
 
+def test_a_strategy_may_have_a_limit_of_its_own() -> None:
+    """Only the one that was given it; even one of this package is looked at then."""
+    run: Run = make_run()
+    quote(run, SPOT)
+    for name in ("tight", "roomy"):
+        accounts = {"leading": fund(run, "leading")}
+        run.add_strategy(name, Grows(), accounts, policy="cancel_and_disable")
+    run.host.limit_holdings("tight", 50_000)
+    run.execute(START_NS + 20_000 * MS)
+
+    assert {report.strategy for report in run.host.reports} == {"tight"}
+    assert "more than 50,000 cells" in run.host.reports[0].message
+
+
 def test_looks_are_the_rarer_the_more_there_is() -> None:
     """What is held costs the same share of the run whatever it is."""
     run, bot, looks = make_run(), Keeper(), []
