@@ -28,7 +28,9 @@ CAPITAL_TURNS: Final = 4
 LEAD_NS: Final = 10 * NANOS_PER_S
 """How long before the first row a run begins, so that participants have quoted by then."""
 MAKER_TURNS: Final = 100
-"""The maker that stands against a file of trades has this many times as much."""
+"""The maker that stands against a file of trades has this many times as much, if that fits."""
+MAKER_USDT_MAX: Final = Decimal(10**12)
+"""A venue takes no deposit worth twice as much: with 6 decimals it would be near 64 bits."""
 
 
 @attrs.frozen
@@ -159,19 +161,21 @@ def _scenario(
         f"capital = {{ USDT = {money:.0f}, {base} = {coins:.0f} }}",
     ]
     if form not in BOOKS:
-        lines += ["", *_maker(symbol, base, money, coins)]
+        lines += ["", *_maker(symbol, base, price, money, coins)]
     return "\n".join(lines) + "\n"
 
 
-def _maker(symbol: str, base: str, money: Decimal, coins: Decimal) -> list[str]:
+def _maker(symbol: str, base: str, price: Decimal, money: Decimal, coins: Decimal) -> list[str]:
     """Trades alone need somebody to trade with."""
+    money = min(MAKER_TURNS * money, MAKER_USDT_MAX)
+    coins = min(MAKER_TURNS * coins, MAKER_USDT_MAX / price)
     return [
         "# The file tells trades only: a ladder stands on the other side of them.",
         "[[participants]]",
         'name = "maker"',
         'class = "strategies.ladder:LadderMaker"',
         'venue = "recorded"',
-        f"capital = {{ USDT = {MAKER_TURNS * money:.0f}, {base} = {MAKER_TURNS * coins:.0f} }}",
+        f"capital = {{ USDT = {money:.0f}, {base} = {coins:.0f} }}",
         "",
         "[participants.params]",
         f'pairs = [{{ symbol = "recorded:{symbol}", share = 0.5, half_spread_bp = 2 }}]',

@@ -368,6 +368,18 @@ def test_trades_are_imported_with_somebody_to_trade_with(tmp_path, monkeypatch):
     assert takers.count("tape/taking") >= 40
 
 
+def test_a_file_of_large_trades_is_imported_with_capital_that_fits(tmp_path, monkeypatch):
+    """A day of a major: what the maker needs is cut to what 64 bits hold, not refused."""
+    monkeypatch.chdir(tmp_path)
+    name = "BTCUSDT-trades-2025-10-10.csv"
+    (tmp_path / name).write_text(
+        "".join(f"{k},116000.1,90000.5,1,{1760097605000 + 100 * k},{k % 2 == 0}\n".lower()
+                for k in range(1, 41))
+    )  # fmt: skip
+    assert main(["import", name, "--out", "t.toml"]) == 0
+    assert main(["run", "t.toml", "--no-log", "--until", "2s", "--quiet"]) == 0
+
+
 def test_files_that_tell_nothing_are_refused(tmp_path):
     """No format in the name, and none given."""
     (tmp_path / "data.csv").write_text("1,2,3\n")
