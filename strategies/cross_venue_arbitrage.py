@@ -9,6 +9,8 @@ are limited:
 Spot inventory is recycled by real transfers of the asset and of the quote money (refused while
 they are suspended); perpetual positions are closed on both sides with the time constant
 ``recycle_s``, or ``suspended_s`` during an outage, because collateral cannot follow the positions.
+A leg may be an inverse (coin-margined) perpetual: its contracts count as the coins that they are
+worth at its mid, so that a move of the price leaves a difference, which is traded away like any.
 """
 
 from __future__ import annotations
@@ -64,6 +66,20 @@ class _Leg:
         self.market = market
         self.base_lots = 0
         self.book = BookView(market, 0)
+
+    def qty(self, lots: int) -> float:
+        """Base units of lots; contracts of fixed dollar value at the mid."""
+        qty = self.market.qty(lots)
+        if not self.market.is_inverse:
+            return qty
+        mid = self.book.mid
+        return qty / mid if mid else 0.0
+
+    def lots(self, qty: float) -> int:
+        """Whole lots of base units, rounded down; the way back from ``qty``."""
+        if self.market.is_inverse:
+            qty *= self.book.mid or 0.0
+        return self.market.to_lots(qty)
 
 
 class _Spread:
@@ -127,7 +143,7 @@ class CrossVenueArbitrage(Strategy):
     def inventory(self, spread: _Spread, leg: int) -> float:
         """Base units that a leg holds more than at the start."""
         side = spread.legs[leg]
-        return side.market.qty(self.position_lots(side.market) - side.base_lots)
+        return side.qty(self.position_lots(side.market) - side.base_lots)
 
     def _look(self, spread: _Spread) -> bool:
         """Refresh both books; False until both have two sides."""
@@ -153,7 +169,7 @@ class CrossVenueArbitrage(Strategy):
             held = max(self.inventory(spread, cheap), -self.inventory(spread, dear))
             room = p.inventory_d1 * spread.depth_qty - held
             speed = min(p.cap_d1_per_s, p.rate_d1_per_s * gap) * seconds * spread.depth_qty
-            shown = min(low.market.qty(low.book.ask_lots), high.market.qty(high.book.bid_lots))
+            shown = min(low.qty(low.book.ask_lots), high.qty(high.book.bid_lots))
             qty = min(speed, room, max(shown, 0.25 * speed))
             if qty > 0.0:
                 self._send(low, BUY, qty, low.book.ask_ticks)
@@ -204,6 +220,6 @@ class CrossVenueArbitrage(Strategy):
             self._send(leg, side, qty, max(1, int(limit)))
 
     def _send(self, leg: _Leg, side: int, qty: float, ticks: int) -> None:
-        lots = leg.market.to_lots(qty)
+        lots = leg.lots(qty)
         if lots > 0 and leg.market.notional(ticks, lots) >= leg.market.min_notional:
             self.submit(leg.market, side, lots, ticks, LIMIT, IOC)

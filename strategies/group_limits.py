@@ -20,6 +20,7 @@ class GroupParams:
 
     When ``enter`` of a group's pairs are stressed, the bids of the whole group shrink to ``bid``
     and its asks to ``ask``; they come back when fewer than ``leave`` are, with a half-life.
+    ``groups`` names the groups that this is about, pairs of others stay as they are (none: all).
     """
 
     stress_vol: float = 8.0
@@ -28,6 +29,7 @@ class GroupParams:
     bid: float = 0.0
     ask: float = 0.5
     return_half_life_s: float = 300.0
+    groups: tuple[str, ...] = ()
 
 
 class _Group:
@@ -67,10 +69,14 @@ class GroupPolicy(Policy):
 
     def bid(self, pair: Quoted) -> float:
         """The scale of the pair's group; also remembers how the pair is."""
+        if self._params.groups and pair.group not in self._params.groups:
+            return 1.0
         group = self._groups.setdefault(pair.group, _Group())
         group.stressed[pair.index] = pair.own_vol >= self._params.stress_vol
         return group.bid.value
 
     def ask(self, pair: Quoted) -> float:
         """The scale of the pair's group."""
+        if self._params.groups and pair.group not in self._params.groups:
+            return 1.0
         return self._groups.setdefault(pair.group, _Group()).ask.value

@@ -47,6 +47,34 @@ def add(exchange: MiniExchange, **params: Any) -> MiniDesk:
     return exchange.add(strategy, "arbitrage")
 
 
+def test_contracts_margined_in_coins_are_counted_in_coins() -> None:
+    """A cheap contract of ten dollars is bought against as many coins as it stands for."""
+    coin = "leading:BTCUSD-COIN"
+    exchange = MiniExchange(make_market(HERE, 0, kind=1), make_market(coin, 1, lot="10", kind=2))
+    makers = []
+    for symbol in (HERE, coin):
+        pair = PairParams(symbol, 40e6, initial_price=100_000.0, share=0.6, half_spread_bp=1.0)
+        params = LadderParams(
+            pairs=(pair,), withdrawal_enabled=False, follow_s=1e9, link_siblings=False
+        )
+        makers.append(LadderMaker(params))
+        exchange.add(makers[-1], symbol)
+    exchange.run(3)
+    makers[1].pairs[0].fair_ticks *= 0.98
+    exchange.run(3)
+    pairs = (ArbitragePair(HERE, coin, 40e6),)
+    desk = exchange.add(CrossVenueArbitrage(ArbitrageParams(pairs=pairs, recycle_s=1e6)), "arb")
+    exchange.run(10)
+
+    contracts = desk.position(coin, None, None).qty
+    coins = desk.position(HERE, None, None).qty
+    assert contracts > 10_000
+    assert contracts % 10 == 0
+    left_open = 0.002 * 40e6 / 100_000.0
+    price = exchange.mid(coin) * desk.market(coin).tick
+    assert contracts / price == pytest.approx(-coins, abs=left_open)
+
+
 def test_gap_under_the_cost_is_left_alone() -> None:
     """10 bp do not pay for 15 bp of fees."""
     exchange, makers = venues()

@@ -66,6 +66,21 @@ def test_group_follows_its_stressed_members_and_returns_late() -> None:
     assert look(103, 0)[0] == pytest.approx(0.5, abs=0.01)
 
 
+def test_a_group_that_is_not_named_stays() -> None:
+    """Coins leave together; the majors of the same maker, stressed as they are, do not."""
+    policy = GroupPolicy(GroupParams(stress_vol=8, enter=0.3, groups=("alts",)))
+    alt, major = Pair(0), Pair(1)
+    alt.group = "alts"
+    alt.own_vol = major.own_vol = 20.0
+
+    for pair in (alt, major):
+        policy.bid(pair)
+    policy.update(at(1))
+
+    assert (policy.bid(alt), policy.ask(alt)) == (0.0, 0.5)
+    assert (policy.bid(major), policy.ask(major)) == (1.0, 1.0)
+
+
 class Guarded(Strategy):
     """Asks its guard every second."""
 
