@@ -130,7 +130,8 @@ def _merge_named(base: Node, over: Node) -> Node:
     for item in over.value:
         name = identity(item)
         if name and name in by_name:
-            items[by_name[name]] = merge(items[by_name[name]], item)
+            at = by_name.pop(name)  # once: the second of a file stays behind and is found later
+            items[at] = merge(items[at], item)
         else:
             items.append(item)
     return Node(items, over.mark, over.key_mark, over.name)

@@ -152,6 +152,17 @@ def test_base_value_that_a_child_replaces_is_not_checked(folder: Path) -> None:
     assert load(write(folder, "child.toml", 'extends = "good"\nscenario.seed = 8\n')).seed == 8
 
 
+def test_an_item_is_changed_once_by_a_file(folder: Path) -> None:
+    """The second of two items of one name is a mistake, not a second change of the base's item."""
+    item = "[[participants]]\nname = \"arb\"\ncount = {}\n"
+    text = 'extends = "good"\n' + item.format(2) + item.format(3)
+    child = write(folder, "child.toml", text)
+
+    (told,) = [line for line in problems(child) if "exists twice" in line]
+    assert told.startswith(f"{child}:5:")
+    assert f"first at {child}:2" in told
+
+
 @pytest.mark.parametrize(
     ("link", "message"),
     [
