@@ -154,7 +154,7 @@ def test_base_value_that_a_child_replaces_is_not_checked(folder: Path) -> None:
 
 def test_an_item_is_changed_once_by_a_file(folder: Path) -> None:
     """The second of two items of one name is a mistake, not a second change of the base's item."""
-    item = "[[participants]]\nname = \"arb\"\ncount = {}\n"
+    item = '[[participants]]\nname = "arb"\ncount = {}\n'
     text = 'extends = "good"\n' + item.format(2) + item.format(3)
     child = write(folder, "child.toml", text)
 
