@@ -67,9 +67,13 @@ class GroupPolicy(Policy):
             group.bid.step(p.bid if group.out else 1.0, conditions.now_ns, half_life)
             group.ask.step(p.ask if group.out else 1.0, conditions.now_ns, half_life)
 
+    def _concerns(self, pair: Quoted) -> bool:
+        """Whether the policy is about the pair's group."""
+        return not self._params.groups or pair.group in self._params.groups
+
     def bid(self, pair: Quoted) -> float:
         """The scale of the pair's group; also remembers how the pair is."""
-        if self._params.groups and pair.group not in self._params.groups:
+        if not self._concerns(pair):
             return 1.0
         group = self._groups.setdefault(pair.group, _Group())
         group.stressed[pair.index] = pair.own_vol >= self._params.stress_vol
@@ -77,6 +81,6 @@ class GroupPolicy(Policy):
 
     def ask(self, pair: Quoted) -> float:
         """The scale of the pair's group."""
-        if self._params.groups and pair.group not in self._params.groups:
+        if not self._concerns(pair):
             return 1.0
         return self._groups.setdefault(pair.group, _Group()).ask.value

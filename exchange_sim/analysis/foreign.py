@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from exchange_sim.analysis import columns as c
-from exchange_sim.analysis.facts import settlement_asset
 from exchange_sim.errors import UsageError
 from exchange_sim.eventlog.schema import enum_of, event_schema, table_name
 from exchange_sim.messages.registry import EVENTS, Message
@@ -94,8 +93,8 @@ def _constants(run: RunData) -> dict[str, pa.Table]:
         instruments = instruments.append_column(name, pa.array(getattr(facts, name)[:-1]))
     names = facts.names["venue"][:-1]
     venues = {"venue": list(range(len(names))), "name": names, "numeraire": facts.numeraires[:-1]}
-    settled = [settlement_asset(row) for row in run.instruments]
-    instruments = instruments.append_column("settle_asset", pa.array(settled, pa.int32()))
+    settled = pa.array(facts.settle[:-1], pa.int32())
+    instruments = instruments.append_column("settle_asset", settled)
     return {
         "instruments": instruments,
         "accounts": pa.Table.from_pylist(run.accounts),

@@ -353,15 +353,21 @@ def test_import_writes_a_scenario_that_runs(tmp_path, monkeypatch, capsys):
     assert main(["run", "t.toml", "--out", "runs", "--quiet", "--no-report"]) == 0
 
 
+def import_trades(symbol: str, trades: list[str]) -> None:
+    """Write a trades file of ``price,qty,quote_qty``, one each 100 ms, and import it here."""
+    name = f"{symbol}-trades-2025-10-10.csv"
+    rows = [
+        f"{k},{trade},{1760097605000 + 100 * k},{str(k % 2 == 0).lower()}\n"
+        for k, trade in enumerate(trades, start=1)
+    ]
+    Path(name).write_text("".join(rows))
+    assert main(["import", name, "--out", "t.toml"]) == 0
+
+
 def test_trades_are_imported_with_somebody_to_trade_with(tmp_path, monkeypatch):
     """A trades file gets a maker, and every trade of the file happens."""
     monkeypatch.chdir(tmp_path)
-    name = "ETHUSDT-trades-2025-10-10.csv"
-    (tmp_path / name).write_text(
-        "".join(f"{k},4000.{k % 7}1,0.01,40,{1760097605000 + 100 * k},{k % 2 == 0}\n".lower()
-                for k in range(1, 41))
-    )  # fmt: skip
-    assert main(["import", name, "--out", "t.toml"]) == 0
+    import_trades("ETHUSDT", [f"4000.{k % 7}1,0.01,40" for k in range(1, 41)])
     assert main(["run", "t.toml", "--out", "runs", "--quiet", "--no-report"]) == 0
     (folder,) = (tmp_path / "runs").iterdir()
     takers = open_run(folder).view("traded").column("taker_account").to_pylist()
@@ -371,12 +377,7 @@ def test_trades_are_imported_with_somebody_to_trade_with(tmp_path, monkeypatch):
 def test_a_file_of_large_trades_is_imported_with_capital_that_fits(tmp_path, monkeypatch):
     """A day of a major: what the maker needs is cut to what 64 bits hold, not refused."""
     monkeypatch.chdir(tmp_path)
-    name = "BTCUSDT-trades-2025-10-10.csv"
-    (tmp_path / name).write_text(
-        "".join(f"{k},116000.1,90000.5,1,{1760097605000 + 100 * k},{k % 2 == 0}\n".lower()
-                for k in range(1, 41))
-    )  # fmt: skip
-    assert main(["import", name, "--out", "t.toml"]) == 0
+    import_trades("BTCUSDT", ["116000.1,90000.5,1"] * 40)
     assert main(["run", "t.toml", "--no-log", "--until", "2s", "--quiet"]) == 0
 
 
